@@ -51,7 +51,11 @@ func ParseDigest(s string) (d Digest, ok bool) {
 }
 
 // String is the 43 characters that ParseDigest reads.
-func (d Digest) String() string { return base64.RawURLEncoding.EncodeToString(d[:]) }
+func (d Digest) String() string {
+	var text [43]byte
+	base64.RawURLEncoding.Encode(text[:], d[:])
+	return string(text[:])
+}
 
 // Sum is the SHA-256 of a text. Texts up to 2 KiB are hashed from the stack: []byte(s) would copy
 // every token to the heap.
@@ -62,3 +66,6 @@ func Sum(s string) Digest {
 	}
 	return sha256.Sum256(buf[:copy(buf[:], s)])
 }
+
+// SumBytes is the SHA-256 of b.
+func SumBytes(b []byte) Digest { return sha256.Sum256(b) }

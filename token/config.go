@@ -1,0 +1,181 @@
+package token
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tegata-go/tegata/internal/jose"
+	"github.com/tegata-go/tegata/internal/uri"
+	"github.com/tegata-go/tegata/replay"
+)
+
+// Binding says which proofs of possession a Verifier accepts. A token that names a confirmation is always
+// held to it.
+type Binding uint8
+
+const (
+	// BindingAny accepts certificate-bound tokens (RFC 8705) and DPoP-bound ones (RFC 9449).
+	BindingAny Binding = iota
+	// BindingCertificate accepts certificate-bound tokens only; the DPoP scheme is unknown.
+	BindingCertificate
+	// BindingDPoP accepts DPoP-bound tokens only; the Bearer scheme is unknown.
+	BindingDPoP
+	// DangerouslyUnbound is BindingAny, and accepts plain bearer tokens as well: whoever steals one is its owner.
+	DangerouslyUnbound
+)
+
+// NoncePolicy says when a DPoP proof must carry a nonce of ours.
+type NoncePolicy uint8
+
+const (
+	// NonceAlways demands one in every proof (RFC 9449 §9). A proof made in advance is worth nothing.
+	NonceAlways NoncePolicy = iota
+	// NonceNever relies on iat and jti alone; a nonce claim is ignored.
+	NonceNever
+)
+
+// Config configures New.
+type Config struct {
+	_ [0]func()
+
+	// Resolver turns tokens into claims; a *Cache around one makes it fast. Required.
+	Resolver Resolver
+
+	// Revocations is asked about every token. Required; NoRevocation{} declines it.
+	Revocations Revocations
+
+	// Binding is which proofs of possession are accepted.
+	Binding Binding
+
+	// Certificate gives the client certificate of a request: mtls.Peer. Nil, nil is no certificate; an error is
+	// one that was shown and is unacceptable, or an outage. Required unless Binding is BindingDPoP.
+	Certificate func(*http.Request) (*x509.Certificate, error)
+
+	// Origin is how clients see this service: scheme, host and port, for example "https://api.bank.example". The
+	// htu of a proof is compared with Origin and the path of the request, never with what Host or forwarding
+	// headers say (RFC 9449 §4.3 step 9). Required unless Binding is BindingCertificate or Target is set.
+	Origin string
+
+	// Target gives the method and URI that a proof must name, for requests that were rewritten on their way
+	// here. WARNING: it must not believe what the client can choose.
+	Target func(*http.Request) (method, uri string)
+
+	// Replay remembers the proofs that were used. Required unless Binding is BindingCertificate.
+	Replay replay.Store
+
+	// Service separates the proofs of services that share a Store. Empty: Origin.
+	Service string
+
+	// Nonce says when proofs must carry a nonce, Nonces makes and opens them: required with NonceAlways.
+	Nonce  NoncePolicy
+	Nonces *replay.Nonces
+
+	// ProofAlgorithms are the algorithms of proofs, in order of preference. Empty: ES256, PS256, EdDSA and
+	// Ed25519, which is all there are (FAPI 2.0 Security Profile §5.4.1).
+	ProofAlgorithms []string
+
+	// MaxAge is how old a proof's iat may be, zero: 60 s, at most 5 min. MaxSkew is how far ahead of our clock it
+	// may be, and how far apart the clocks of replicas may be, zero: 15 s, at most 60 s.
+	MaxAge, MaxSkew time.Duration
+
+	// Admit sees every proven Grant and can only refuse it: nil admits. It must not read the body.
+	Admit func(*http.Request, Grant) error
+
+	// Realm stands in challenges. Empty: "api".
+	Realm string
+}
+
+const (
+	defaultMaxAge, limitMaxAge   = 60 * time.Second, 5 * time.Minute
+	defaultMaxSkew, limitMaxSkew = 15 * time.Second, 60 * time.Second
+)
+
+// New makes a Verifier, or reports every mistake in c at once.
+func New(c Config) (*Verifier, error) {
+	c.fill()
+	if err := c.mistakes(); err != nil {
+		return nil, err
+	}
+	v := &Verifier{
+		resolver: c.Resolver, revocations: c.Revocations, certificate: c.Certificate, target: c.Target, admit: c.Admit,
+		store: c.Replay, service: c.Service, unbound: c.Binding == DangerouslyUnbound,
+		proofAlgorithms: c.ProofAlgorithms, maxAge: c.MaxAge, maxSkew: c.MaxSkew, challenges: newChallenges(&c),
+	}
+	v.cache, _ = c.Resolver.(*Cache)
+	if _, declined := c.Revocations.(NoRevocation); declined {
+		v.revocations = nil
+	}
+	if c.Nonce == NonceAlways && c.Binding != BindingCertificate {
+		v.nonces = c.Nonces
+	}
+	for s := range v.completers {
+		v.completers[s] = v.challenges.complete(scheme(s))
+	}
+	return v, nil
+}
+
+func (c *Config) fill() {
+	if c.MaxAge == 0 {
+		c.MaxAge = defaultMaxAge
+	}
+	if c.MaxSkew == 0 {
+		c.MaxSkew = defaultMaxSkew
+	}
+	if c.Realm == "" {
+		c.Realm = "api"
+	}
+	if c.Service == "" {
+		c.Service = c.Origin
+	}
+	c.ProofAlgorithms = slices.Clone(c.ProofAlgorithms)
+	if len(c.ProofAlgorithms) == 0 {
+		c.ProofAlgorithms = jose.Algorithms()
+	}
+}
+
+func (c *Config) mistakes() error {
+	var all []error
+	wrong := func(is bool, format string, args ...any) {
+		if is {
+			all = append(all, fmt.Errorf("token: Config."+format, args...))
+		}
+	}
+	wrong(c.Binding > DangerouslyUnbound, "Binding is unknown")
+	wrong(c.Resolver == nil, "Resolver is required")
+	wrong(c.Revocations == nil, "Revocations is required; NoRevocation{} declines it")
+	wrong(c.Certificate == nil && c.Binding != BindingDPoP, "Certificate is required, mtls.Peer; or choose BindingDPoP")
+	wrong(!isQuotable(c.Realm), "Realm must be printable ASCII without quotes and backslashes")
+	if c.Binding != BindingCertificate {
+		wrong(c.Replay == nil, "Replay is required for DPoP; or choose BindingCertificate")
+		wrong(c.Nonce > NonceNever, "Nonce is unknown")
+		wrong(c.Nonce == NonceAlways && c.Nonces == nil, "Nonces is required; NonceNever declines it")
+		wrong(c.Service == "", "Service is required when Origin is not given")
+		wrong(c.MaxAge < time.Second || c.MaxAge > limitMaxAge, "MaxAge is not within 1 s and %v", limitMaxAge)
+		wrong(c.MaxSkew < time.Second || c.MaxSkew > limitMaxSkew, "MaxSkew is not within 1 s and %v", limitMaxSkew)
+		for _, alg := range c.ProofAlgorithms {
+			wrong(!slices.Contains(jose.Algorithms(), alg), "ProofAlgorithms: %q is not one of %v", alg, jose.Algorithms())
+		}
+		if c.Target == nil {
+			origin, err := uri.Normalize(c.Origin)
+			wrong(err != nil || strings.Count(origin, "/") != 3 || strings.ContainsAny(c.Origin, "?#"),
+				"Origin must be scheme, host and port, for example https://api.bank.example")
+			c.Target = defaultTarget(strings.TrimSuffix(origin, "/"))
+		}
+	}
+	return errors.Join(all...)
+}
+
+// isQuotable is what may stand in a quoted-string without escapes (RFC 6750 §3).
+func isQuotable(s string) bool {
+	for i := range len(s) {
+		if s[i] < 0x20 || s[i] > 0x7e || s[i] == '"' || s[i] == '\\' {
+			return false
+		}
+	}
+	return s != ""
+}

@@ -1,0 +1,235 @@
+package token
+
+import (
+	"cmp"
+	"context"
+	"crypto/x509"
+	"iter"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"time"
+	"weak"
+
+	"github.com/tegata-go/tegata/audit"
+	"github.com/tegata-go/tegata/internal/jose"
+	"github.com/tegata-go/tegata/replay"
+)
+
+// facts are a token's claims, copied and read once. They never change and are shared by all requests
+// that carry the token.
+type facts struct {
+	claims    Claims
+	jkt, x5t  jose.Digest
+	expires   int64 // Unix seconds
+	keepUntil int64
+	textBytes int64
+	clientKey string
+	attrs     []slog.Attr  // for the record
+	space     [5]slog.Attr // of attrs
+
+	matched atomic.Pointer[weak.Pointer[x509.Certificate]] // the certificate that matched x5t last, by identity
+	asked   atomic.Pointer[asked]
+}
+
+// asked remembers that a revocation list did not know the token at a revision.
+type asked struct {
+	by       *Verifier
+	revision uint64
+}
+
+// freeze copies claims and reads what the steps compare. A confirmation that cannot be read is a refusal,
+// never an unbound token.
+func freeze(c *Claims, digest jose.Digest) (*facts, error) {
+	if c == nil || c.Issuer == "" || c.Subject == "" && c.Client == "" || c.Expires.IsZero() {
+		return nil, ErrClaims
+	}
+	f := &facts{claims: *c, expires: c.Expires.Unix(), keepUntil: c.Expires.Unix()}
+	f.claims.Audience, f.claims.Scope, f.claims.AMR = slices.Clone(c.Audience), slices.Clone(c.Scope), slices.Clone(c.AMR)
+	if !c.KeepUntil.IsZero() {
+		f.keepUntil = min(f.keepUntil, c.KeepUntil.Unix())
+	}
+	var ok bool
+	if c.JKT != "" {
+		if f.jkt, ok = jose.ParseDigest(c.JKT); !ok {
+			return nil, ErrConfirmation
+		}
+	}
+	if c.X5T != "" {
+		if f.x5t, ok = jose.ParseDigest(c.X5T); !ok {
+			return nil, ErrConfirmation
+		}
+	}
+	f.clientKey = unambiguous(c.Issuer, cmp.Or(c.Client, c.Subject), c.Client != "")
+	f.record(digest)
+	return f, nil
+}
+
+// record makes the facts of the audit record once: what identifies a person is a digest.
+func (f *facts) record(digest jose.Digest) {
+	f.attrs = append(f.space[:0], slog.String("token", digest.String()))
+	if f.claims.Client != "" {
+		f.attrs = append(f.attrs, slog.String("client", f.claims.Client))
+	}
+	if f.claims.Subject != "" {
+		subject := SubjectName(f.claims.Issuer, f.claims.Subject)
+		f.attrs = append(f.attrs, slog.String("subject", jose.Digest(subject).String()))
+	}
+	if f.claims.JKT != "" {
+		f.attrs = append(f.attrs, slog.String("jkt", f.claims.JKT))
+	}
+	if f.claims.X5T != "" {
+		f.attrs = append(f.attrs, slog.String("x5t", f.claims.X5T))
+	}
+}
+
+// names are all under which the token may be revoked.
+func (f *facts) names() []replay.Key {
+	c := &f.claims
+	names := make([]replay.Key, 0, 5)
+	if c.ID != "" {
+		names = append(names, TokenName(c.Issuer, c.ID))
+	}
+	if c.Subject != "" {
+		names = append(names, SubjectName(c.Issuer, c.Subject))
+	}
+	if c.Client != "" {
+		names = append(names, ClientName(c.Issuer, c.Client))
+	}
+	if c.JKT != "" {
+		names = append(names, ProofKeyName(c.JKT))
+	}
+	if c.X5T != "" {
+		names = append(names, CertificateName(c.X5T))
+	}
+	return names
+}
+
+// keeps is true while a cache may use the facts.
+func (f *facts) keeps(now int64) bool {
+	return now < f.keepUntil && (f.claims.While == nil || f.claims.While.Load())
+}
+
+// unambiguous names a client: (issuer, client id), or (issuer, sub) for a token without client_id.
+func unambiguous(issuer, id string, client bool) string {
+	kind := "c"
+	if !client {
+		kind = "s"
+	}
+	return kind + strconv.Itoa(len(issuer)) + ":" + issuer + id
+}
+
+// Grant is a caller who proved that the token is theirs: a small value over facts that never change.
+// The zero Grant belongs to nobody and has no scope.
+type Grant struct {
+	facts  *facts
+	by     *Verifier
+	scheme scheme
+	nonce  string
+}
+
+var nobody facts
+
+func (g Grant) claims() *Claims {
+	if g.facts == nil {
+		return &nobody.claims
+	}
+	return &g.facts.claims
+}
+
+// Issuer is who issued the token.
+func (g Grant) Issuer() string { return g.claims().Issuer }
+
+// Subject is whom the token is about: the customer, or the client itself for client credentials.
+func (g Grant) Subject() string { return g.claims().Subject }
+
+// Client is the OAuth client_id, empty when the token names none.
+func (g Grant) Client() string { return g.claims().Client }
+
+// ID is the token's jti, empty when it has none.
+func (g Grant) ID() string { return g.claims().ID }
+
+// Expires is when the token ends.
+func (g Grant) Expires() time.Time { return g.claims().Expires }
+
+// Issued is when the token was issued, zero when it does not say.
+func (g Grant) Issued() time.Time { return g.claims().Issued }
+
+// AuthTime is when the customer authenticated, zero when the token does not say.
+func (g Grant) AuthTime() time.Time { return g.claims().AuthTime }
+
+// ACR is the authentication context class reference, empty when the token does not say.
+func (g Grant) ACR() string { return g.claims().ACR }
+
+// Scopes are the granted scopes.
+func (g Grant) Scopes() iter.Seq[string] { return slices.Values(g.claims().Scope) }
+
+// HasScope compares exactly: "accounts" is not part of "accounts-read".
+func (g Grant) HasScope(scope string) bool { return slices.Contains(g.claims().Scope, scope) }
+
+// Audience are the resource servers that the token is meant for.
+func (g Grant) Audience() iter.Seq[string] { return slices.Values(g.claims().Audience) }
+
+// JKT is the thumbprint of the DPoP key that the token is bound to, empty when to none.
+func (g Grant) JKT() string { return g.claims().JKT }
+
+// X5T is the thumbprint of the certificate that the token is bound to, empty when to none.
+func (g Grant) X5T() string { return g.claims().X5T }
+
+// SetHeader says on success what the client must know: the next DPoP nonce (RFC 9449 §8.2).
+func (g Grant) SetHeader(h http.Header) {
+	if g.nonce != "" {
+		h["Dpop-Nonce"] = []string{g.nonce}
+		h["Cache-Control"] = []string{"no-store"}
+	}
+}
+
+type contextKey struct{}
+
+// granted is context and value in one.
+type granted struct {
+	context.Context
+	grant Grant
+	err   error // the refusal that report-only waived: there is no Grant then
+}
+
+func (c *granted) Value(key any) any {
+	if _, ok := key.(contextKey); ok {
+		return c
+	}
+	return c.Context.Value(key)
+}
+
+// NewContext leaves g for the layers inside. Adapters call it after Authenticate; Wrap does it itself.
+// Err is the refusal that audit.Decide waived, nil otherwise.
+func NewContext(ctx context.Context, g Grant, err error) context.Context {
+	return &granted{ctx, g, err}
+}
+
+// FromContext gives the Grant that a Verifier left, or the reason why there is none: the refusal that
+// report-only waived, or that no Verifier stands outside. The error goes to audit.Refused as it is.
+func FromContext(ctx context.Context) (Grant, error) {
+	c, ok := ctx.Value(contextKey{}).(*granted)
+	if !ok {
+		return Grant{}, misplaced()
+	}
+	return c.grant, c.err
+}
+
+func misplaced() *audit.Refusal {
+	return &audit.Refusal{Reason: audit.ErrMisplaced, Status: http.StatusInternalServerError, Detail: "internal error", Final: true}
+}
+
+// ClientKey names the verified client of r without ambiguity, across issuers: a key for ratelimit.
+func ClientKey(r *http.Request) (string, error) {
+	g, err := FromContext(r.Context())
+	if err != nil {
+		return "", err
+	}
+	if g.facts == nil {
+		return "", misplaced()
+	}
+	return g.facts.clientKey, nil
+}

@@ -1,0 +1,190 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tegata-go/tegata/audit"
+	"github.com/tegata-go/tegata/internal/jose"
+	"github.com/tegata-go/tegata/internal/strictjson"
+)
+
+const (
+	defaultLifetime = time.Hour
+	defaultLeeway   = 30 * time.Second
+	limitLeeway     = 60 * time.Second
+	maxTried        = 4 // keys of one kid and kind
+)
+
+// JWTConfig configures NewJWT.
+type JWTConfig struct {
+	_ [0]func()
+
+	// Issuer is compared with iss to the letter. Required.
+	Issuer string
+
+	// Audiences are the names of this resource server: aud must contain one of them. Required.
+	Audiences []string
+
+	// Keys finds the issuer's keys: NewJWKS, NewKeySet. Required.
+	Keys KeySource
+
+	// Algorithms that tokens may be signed with. Empty: ES256, PS256, EdDSA and Ed25519, which is all there are.
+	Algorithms []string
+
+	// MaxLifetime bounds exp - iat. Zero: 1 h.
+	MaxLifetime time.Duration
+
+	// Leeway is how far in the future nbf and iat may be. Zero: 30 s, at most 60 s. Exp has none.
+	Leeway time.Duration
+}
+
+// JWT resolves signed JWT access tokens of one issuer (RFC 9068).
+type JWT struct {
+	issuer     string
+	audiences  []string
+	keys       KeySource
+	algorithms []string
+	lifetime   time.Duration
+	leeway     time.Duration
+}
+
+// NewJWT makes a Resolver, or reports every mistake in c at once.
+func NewJWT(c JWTConfig) (*JWT, error) {
+	j := &JWT{
+		issuer: c.Issuer, audiences: slices.Clone(c.Audiences), keys: c.Keys, algorithms: slices.Clone(c.Algorithms),
+		lifetime: c.MaxLifetime, leeway: c.Leeway,
+	}
+	if len(j.algorithms) == 0 {
+		j.algorithms = jose.Algorithms()
+	}
+	if j.lifetime == 0 {
+		j.lifetime = defaultLifetime
+	}
+	if j.leeway == 0 {
+		j.leeway = defaultLeeway
+	}
+	var all []error
+	wrong := func(is bool, format string, args ...any) {
+		if is {
+			all = append(all, fmt.Errorf("token: JWTConfig."+format, args...))
+		}
+	}
+	wrong(c.Issuer == "", "Issuer is required")
+	wrong(len(c.Audiences) == 0 || slices.Contains(c.Audiences, ""), "Audiences is required, without empty names")
+	wrong(c.Keys == nil, "Keys is required")
+	wrong(j.lifetime < 0, "MaxLifetime is negative")
+	wrong(j.leeway < 0 || j.leeway > limitLeeway, "Leeway is not within 0 and %v", limitLeeway)
+	for _, alg := range j.algorithms {
+		wrong(!slices.Contains(jose.Algorithms(), alg), "Algorithms: %q is not one of %v", alg, jose.Algorithms())
+	}
+	if err := errors.Join(all...); err != nil {
+		return nil, err
+	}
+	return j, nil
+}
+
+// Resolve reads and verifies raw: RFC 9068 §4, RFC 8725 §3. The signature comes last, and a key is looked for
+// only when everything else fits.
+func (j *JWT) Resolve(ctx context.Context, raw string) (*Claims, error) {
+	jws, err := jose.Split(raw)
+	if err != nil {
+		return nil, ErrMalformed
+	}
+	alg, kid, err := j.header(jws.Header)
+	if err != nil {
+		return nil, err
+	}
+	c, err := readClaims(jws.Payload)
+	if err != nil {
+		return nil, err
+	}
+	if err := j.check(c, time.Now()); err != nil {
+		return nil, err
+	}
+	keys, err := j.keys.Find(ctx, kid)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	reason, tried := ErrUnknownKey, 0
+	for _, key := range keys {
+		if !(jose.Key{Algorithm: key.Algorithm, Public: key.Public}).Serves(alg) {
+			continue
+		}
+		if tried++; tried > maxTried {
+			break
+		}
+		reason = ErrSignature
+		if jws.Verify(key.Public, alg) {
+			c.KeepUntil, c.While = key.KeepUntil, key.While
+			return c, nil
+		}
+	}
+	return nil, reason
+}
+
+var tokenHeader = []string{"typ", "alg", "kid", "crit", "b64", "zip"}
+
+// header is RFC 9068 §4 steps 1 and 5. Keys in the header, by value or by address, are not looked at.
+func (j *JWT) header(text string) (alg, kid string, err error) {
+	var typ string
+	err = strictjson.Members(text, func(name, value string) (err error) {
+		switch name {
+		case "typ":
+			typ, err = nonEmpty(value)
+		case "alg":
+			alg, err = nonEmpty(value)
+		case "kid":
+			kid, err = nonEmpty(value)
+		case "crit", "b64", "zip":
+			err = ErrCritical
+		default:
+			err = jose.CaseVariant(name, tokenHeader)
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return "", "", inside(err)
+	case !strings.EqualFold(typ, "at+jwt") && !strings.EqualFold(typ, "application/at+jwt"):
+		return "", "", ErrType
+	case !slices.Contains(j.algorithms, alg):
+		return "", "", ErrAlgorithm
+	case kid == "":
+		return "", "", ErrUnknownKey
+	}
+	return alg, kid, nil
+}
+
+// inside keeps reasons and calls everything else malformed: errors of the reader.
+func inside(err error) error {
+	if reason, ok := errors.AsType[audit.Reason](err); ok {
+		return reason
+	}
+	return ErrMalformed
+}
+
+// check is what the claims say about themselves: RFC 9068 §2.2 and §4, steps 3, 4 and 6.
+func (j *JWT) check(c *Claims, now time.Time) error {
+	switch {
+	case c.Issuer != j.issuer:
+		return ErrIssuer
+	case !slices.ContainsFunc(c.Audience, func(a string) bool { return slices.Contains(j.audiences, a) }):
+		return ErrAudience
+	case c.Expires.IsZero() || c.Issued.IsZero() || c.Subject == "" || c.Client == "" || c.ID == "":
+		return ErrClaims
+	case !now.Before(c.Expires):
+		return ErrExpired
+	case c.NotBefore.Sub(now) > j.leeway || c.Issued.Sub(now) > j.leeway:
+		return ErrNotYet
+	case c.AuthTime.Sub(now) > j.leeway:
+		return ErrClaims
+	case c.Expires.Sub(c.Issued) > j.lifetime:
+		return ErrLifetime
+	}
+	return nil
+}

@@ -1,0 +1,293 @@
+package token
+
+import (
+	"context"
+	"crypto/subtle"
+	"crypto/x509"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+	"weak"
+
+	"github.com/tegata-go/tegata/audit"
+	"github.com/tegata-go/tegata/internal/jose"
+	"github.com/tegata-go/tegata/replay"
+)
+
+// Verifier authenticates requests. It never changes and is safe for concurrent use; it holds no state of
+// its own, so that a new one over the same Cache and Store can take its place at any time.
+type Verifier struct {
+	resolver    Resolver
+	cache       *Cache      // nil: every token is resolved anew
+	revocations Revocations // nil: declined
+	certificate func(*http.Request) (*x509.Certificate, error)
+	target      func(*http.Request) (method, uri string)
+	admit       func(*http.Request, Grant) error
+	store       replay.Store
+	service     string
+	nonces      *replay.Nonces // nil: NonceNever
+	unbound     bool
+
+	proofAlgorithms []string
+	maxAge, maxSkew time.Duration
+
+	challenges challenges
+	completers [3]func(code string) []string // by scheme
+}
+
+// Authenticate lets r through with a Grant, or says no with an *audit.Refusal that audit.Refused answers.
+// It writes nothing to the client, and needs only the head of the request. Its steps, cheap before dear,
+// read before write:
+//
+//  1. envelope: exactly one token, exactly one proof, both bounded
+//  2. all of the proof that needs no signature: typ, alg, key, claims, htm, htu, iat, ath
+//  3. token: its own cheap checks, its signature last; expiry
+//  4. certificate, and thumbprint of the proof's key, against the token's confirmation
+//  5. signature of the proof, then its nonce
+//  6. Config.Admit, which can only refuse
+//  7. revocation
+//  8. replay: the only write, once
+func (v *Verifier) Authenticate(r *http.Request) (Grant, error) {
+	now := time.Now()
+	g, f := v.authenticate(r, now)
+	if f != nil {
+		audit.Step(r.Context(), "token", now, f.Reason)
+		return Grant{}, f
+	}
+	audit.Step(r.Context(), "token", now, "")
+	return g, nil
+}
+
+func (v *Verifier) authenticate(r *http.Request, now time.Time) (Grant, *audit.Refusal) {
+	ctx := r.Context()
+	if ctx.Value(contextKey{}) != nil {
+		return Grant{}, misplaced()
+	}
+	var a attempt
+	reason := v.credentials(&a, r)
+	audit.Challenges(r, v.completers[a.scheme])
+	if reason != "" {
+		return Grant{}, v.challenges.refusal(a.scheme, reason, nil, "")
+	}
+	digest := jose.Sum(a.raw)
+	if a.scheme == schemeDPoP {
+		line, reason := proofLine(r)
+		if reason == "" {
+			reason = v.readProof(&a.proof, r, line, digest, now)
+		}
+		if reason != "" {
+			return Grant{}, v.unverified(ctx, &a, digest, reason, nil)
+		}
+	}
+	f, err := v.resolve(ctx, a.raw, digest, now)
+	if err != nil {
+		reason, cause := reasonOf(err)
+		return Grant{}, v.unverified(ctx, &a, digest, reason, cause)
+	}
+	audit.Add(ctx, f.attrs...)
+	g := Grant{facts: f, by: v, scheme: a.scheme}
+	if refusal := v.prove(r, &a, &g, now); refusal != nil {
+		refusal.Client = f.claims.Client
+		return Grant{}, refusal
+	}
+	return g, nil
+}
+
+// prove is steps 4 to 8 for a token that is genuine.
+func (v *Verifier) prove(r *http.Request, a *attempt, g *Grant, now time.Time) *audit.Refusal {
+	reason, cause := v.bound(r, g.facts, a)
+	if reason == "" && a.scheme == schemeDPoP {
+		reason, cause = v.proofSigned(a, g, now)
+	}
+	if reason == "" && v.admit != nil {
+		if err := v.admit(r, *g); err != nil {
+			return v.admitted(a.scheme, err)
+		}
+	}
+	if reason == "" {
+		reason, cause = v.revoked(r.Context(), g.facts)
+	}
+	if reason == "" && a.scheme == schemeDPoP {
+		reason, cause = v.once(r.Context(), g.facts, a)
+	}
+	if reason == "" {
+		return nil
+	}
+	return v.refuse(a.scheme, reason, cause)
+}
+
+// refuse makes the refusal for reason; use_dpop_nonce takes a fresh nonce along (RFC 9449 §9).
+func (v *Verifier) refuse(s scheme, reason audit.Reason, cause error) *audit.Refusal {
+	if reason == replay.ErrTooOld && v.nonces != nil {
+		reason = ErrNonce
+	}
+	f := v.challenges.refusal(s, reason, cause, "")
+	if f.Code == useNonce {
+		f.Header["Dpop-Nonce"] = []string{v.nonces.Mint()}
+	}
+	return f
+}
+
+// unverified refuses before anything of the token is believed: its digest is all that is recorded.
+func (v *Verifier) unverified(ctx context.Context, a *attempt, digest jose.Digest, reason audit.Reason, cause error) *audit.Refusal {
+	audit.Add(ctx, slog.String("token", digest.String()))
+	return v.refuse(a.scheme, reason, cause)
+}
+
+func (v *Verifier) resolve(ctx context.Context, raw string, digest jose.Digest, now time.Time) (*facts, error) {
+	if v.cache != nil {
+		f, err := v.cache.resolve(ctx, raw, digest, now.Unix())
+		if err == nil && now.Unix() >= f.expires {
+			return nil, ErrExpired
+		}
+		return f, err
+	}
+	claims, err := v.resolver.Resolve(ctx, raw)
+	if err != nil {
+		return nil, err
+	}
+	f, err := freeze(claims, digest)
+	if err == nil && now.Unix() >= f.expires {
+		return nil, ErrExpired
+	}
+	return f, err
+}
+
+// bound compares the caller with cnf (RFC 7800 §3.1): the scheme must be the one that the token names, and
+// every confirmation in it must hold.
+func (v *Verifier) bound(r *http.Request, f *facts, a *attempt) (audit.Reason, error) {
+	jkt, x5t := f.claims.JKT != "", f.claims.X5T != ""
+	switch {
+	case a.scheme == schemeBearer && jkt:
+		return ErrDowngrade, nil
+	case a.scheme == schemeDPoP && !jkt:
+		return ErrNotDPoP, nil
+	case !jkt && !x5t && !v.unbound:
+		return ErrUnbound, nil
+	case jkt && subtle.ConstantTimeCompare(f.jkt[:], a.proof.key.Thumbprint[:]) != 1:
+		audit.Add(r.Context(), slog.String("presented_jkt", a.proof.key.Thumbprint.String()))
+		return ErrKeyMismatch, nil
+	case !x5t:
+		return "", nil
+	}
+	return v.certified(r, f)
+}
+
+func (v *Verifier) certified(r *http.Request, f *facts) (audit.Reason, error) {
+	if v.certificate == nil {
+		return ErrNoCertificate, nil
+	}
+	cert, err := v.certificate(r)
+	if err != nil {
+		return uncertified(err)
+	}
+	if cert == nil {
+		return ErrNoCertificate, nil
+	}
+	if last := f.matched.Load(); last != nil && last.Value() == cert {
+		return "", nil // crypto/tls gives one pointer for a whole connection
+	}
+	sum := jose.SumBytes(cert.Raw)
+	if subtle.ConstantTimeCompare(sum[:], f.x5t[:]) != 1 {
+		audit.Add(r.Context(), slog.String("presented_x5t", sum.String()))
+		return ErrCertificateMismatch, nil
+	}
+	if v.cache != nil {
+		last := weak.Make(cert)
+		f.matched.Store(&last)
+	}
+	return "", nil
+}
+
+// uncertified tells a certificate that was shown and is unacceptable from an outage.
+func uncertified(err error) (audit.Reason, error) {
+	var f *audit.Refusal
+	if errors.As(err, &f) && f.Status < http.StatusInternalServerError {
+		return ErrCertificate, err
+	}
+	return ErrUnavailable, err
+}
+
+// proofSigned is RFC 9449 §4.3 steps 6 and 10. A nonce is looked at only when the key's owner made the proof.
+func (v *Verifier) proofSigned(a *attempt, g *Grant, now time.Time) (audit.Reason, error) {
+	if !a.proof.jws.Verify(a.proof.key.Public, a.proof.alg) {
+		return ErrProofSignature, nil
+	}
+	if v.nonces == nil {
+		return "", nil
+	}
+	if a.proof.nonce == "" {
+		return ErrNonceMissing, nil
+	}
+	made, err := v.nonces.Open(a.proof.nonce)
+	if err != nil {
+		return ErrNonce, err
+	}
+	if now.Sub(made) > v.nonces.Lifetime()/2 {
+		g.nonce = v.nonces.Mint()
+	}
+	return "", nil
+}
+
+// admitted answers what Config.Admit said: its own refusal, a reason of ours, or a plain no.
+func (v *Verifier) admitted(s scheme, err error) *audit.Refusal {
+	var f *audit.Refusal
+	if errors.As(err, &f) {
+		return f // audit.Refused completes its challenges
+	}
+	return v.refuse(s, ErrNotAdmitted, err)
+}
+
+// revoked asks the list, once for each of its revisions.
+func (v *Verifier) revoked(ctx context.Context, f *facts) (audit.Reason, error) {
+	if v.revocations == nil {
+		return "", nil
+	}
+	revision := v.revocations.Revision()
+	if last := f.asked.Load(); last != nil && last.by == v && last.revision == revision {
+		return "", nil
+	}
+	if err := v.revocations.Revoked(ctx, f.names(), f.claims.Issued); err != nil {
+		return reasonOf(err)
+	}
+	f.asked.Store(&asked{by: v, revision: revision})
+	return "", nil
+}
+
+// once spends the proof (RFC 9449 §11.1). It is remembered as long as any clock that is allowed for could
+// still accept it.
+func (v *Verifier) once(ctx context.Context, f *facts, a *attempt) (audit.Reason, error) {
+	jkt := f.claims.JKT // which is the proof key's thumbprint, as bound has found
+	err := v.store.Use(ctx, replay.Use{
+		Key:   replay.Digest("dpop", v.service, jkt, a.proof.jti),
+		Owner: ProofKeyName(jkt),
+		Made:  a.proof.made,
+		Until: a.proof.made.Add(v.maxAge + 2*v.maxSkew),
+	})
+	switch {
+	case err == nil:
+		return "", nil
+	case errors.Is(err, replay.ErrUsed):
+		return replay.ErrUsed, nil
+	case errors.Is(err, replay.ErrTooOld):
+		return replay.ErrTooOld, nil
+	case errors.Is(err, replay.ErrFull):
+		return replay.ErrFull, nil
+	}
+	return replay.ErrUnavailable, err
+}
+
+// Wrap authenticates before next runs, and leaves the Grant for [FromContext].
+func (v *Verifier) Wrap(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		g, err := v.Authenticate(r)
+		if audit.Refused(w, r, err) {
+			return
+		}
+		g.SetHeader(w.Header())
+		r = r.WithContext(NewContext(r.Context(), g, err))
+		audit.Follow(r)
+		next.ServeHTTP(w, r)
+	})
+}
