@@ -90,7 +90,7 @@ func (f *facts) names() []replay.Key {
 	c := &f.claims
 	names := make([]replay.Key, 0, 5)
 	if c.ID != "" {
-		names = append(names, TokenName(c.Issuer, c.ID))
+		names = append(names, IDName(c.Issuer, c.ID))
 	}
 	if c.Subject != "" {
 		names = append(names, SubjectName(c.Issuer, c.Subject))

@@ -2,6 +2,7 @@ package token
 
 import (
 	"crypto/subtle"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -118,7 +119,7 @@ func (p *proof) readClaims(now time.Time, skew time.Duration) audit.Reason {
 		return err
 	})
 	switch {
-	case err == ErrClaims:
+	case errors.Is(err, ErrClaims):
 		return ErrProofClaims
 	case err != nil:
 		return ErrProofMalformed

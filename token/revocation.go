@@ -26,8 +26,8 @@ func (NoRevocation) Revision() uint64 { return 0 }
 // Revoked is always nil.
 func (NoRevocation) Revoked(context.Context, []replay.Key, time.Time) error { return nil }
 
-// TokenName is the name of one token: its issuer and jti.
-func TokenName(issuer, id string) replay.Key { return replay.Digest("token", issuer, id) }
+// IDName is the name of one token, by its jti.
+func IDName(issuer, id string) replay.Key { return replay.Digest("token", issuer, id) }
 
 // SubjectName is the name of all tokens of one subject of an issuer.
 func SubjectName(issuer, subject string) replay.Key { return replay.Digest("subject", issuer, subject) }

@@ -227,12 +227,11 @@ func ParseSet(set string) (keys []Key, skipped int, err error) {
 			if len(keys)+skipped >= MaxKeys {
 				return strictjson.ErrTooLarge
 			}
-			key, err := ParseKey(jwk)
-			if err != nil {
+			if key, err := ParseKey(jwk); err != nil {
 				skipped++
-				return nil
+			} else {
+				keys = append(keys, key)
 			}
-			keys = append(keys, key)
 			return nil
 		})
 	})

@@ -132,18 +132,18 @@ func (r *reader) value() error {
 	if r.i >= len(r.s) {
 		return ErrSyntax
 	}
-	switch c := r.s[r.i]; {
-	case c == '"':
+	switch r.s[r.i] {
+	case '"':
 		return r.str()
-	case c == '{':
+	case '{':
 		return r.object(nil)
-	case c == '[':
+	case '[':
 		return r.array(nil)
-	case c == 't':
+	case 't':
 		return r.word("true")
-	case c == 'f':
+	case 'f':
 		return r.word("false")
-	case c == 'n':
+	case 'n':
 		return r.word("null")
 	default:
 		return r.number()
@@ -247,7 +247,7 @@ func (r *reader) object(member func(name, value string) error) error {
 		if err != nil {
 			return err
 		}
-		if !(r.skim && r.depth > 1) && !seen.add(name) {
+		if (!r.skim || r.depth == 1) && !seen.add(name) {
 			return ErrDuplicate
 		}
 		if !r.next(':') {
