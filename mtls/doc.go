@@ -1,0 +1,16 @@
+// Package mtls says who is at the other end of a TLS connection.
+//
+// [Server] makes the *tls.Config of a resource server that follows the FAPI 2.0 Security Profile,
+// section 5.2, and BCP 195 (RFC 9325): TLS 1.3 preferred, TLS 1.2 with the six ECDHE suites that are
+// authenticated encryption, client certificates demanded and verified, on resumed connections too.
+// [Source] holds what such a server needs from files, the server's certificate and the client trust
+// anchors, and takes new ones without dropping a connection. [Peer] gives the client's certificate of
+// a request, and [Thumbprint] the value that RFC 8705 binds an access token to.
+//
+//	source, err := mtls.NewSource(mtls.SourceConfig{
+//		CertFile: "server.pem", KeyFile: "server.key", ClientCAFiles: []string{"clients.pem"},
+//	})
+//	config, err := mtls.Server(mtls.ServerConfig{Source: source})
+//	server := &http.Server{Addr: ":8443", Handler: handler, TLSConfig: config}
+//	err = server.ListenAndServeTLS("", "")
+package mtls

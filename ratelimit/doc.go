@@ -1,0 +1,27 @@
+// Package ratelimit decides how much one caller may ask for.
+//
+// A [Limiter] asks its key function who is calling, and takes the cost of the request from
+// every [Limit] of that caller or from none, in one step of a [Store]. A refusal is 429 with
+// the true Retry-After (RFC 6585 §4, RFC 9110 §10.2.3); every answer tells what is left in
+// RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers). A store that cannot
+// answer is 503: a limiter never fails open.
+//
+// # What a limit admits
+//
+// The algorithm is GCRA, a bucket that holds Burst units and gains Count of them per Period,
+// evenly. Over every window of any length t, and wherever it begins, the admitted cost is at
+// most
+//
+//	Burst + Count*t/Period    (rounded down)
+//
+// and no more than Burst at one moment. There is no window edge at which a double burst
+// passes. The arithmetic is exact: a Period that Count does not divide neither admits more
+// nor drifts. Whoever must never see more than N in any Period writes Count and Burst so
+// that their sum is N.
+//
+// # Whom a limit counts
+//
+// Two stages belong into a chain: one keyed by [PeerAddress] before any cryptography, and
+// one keyed by the verified client after it. A key is never read from a header here:
+// X-Forwarded-For is the caller's own word. Keys of several parts are made with [Key].
+package ratelimit

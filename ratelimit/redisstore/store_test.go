@@ -1,0 +1,317 @@
+package redisstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"reflect"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tegata-go/tegata/internal/redistest"
+	"github.com/tegata-go/tegata/ratelimit"
+	"github.com/tegata-go/tegata/ratelimit/ratelimittest"
+	"github.com/tegata-go/tegata/ratelimit/redisstore"
+)
+
+func connect(t testing.TB, addr string) *redis.Client {
+	t.Helper()
+	c := redis.NewClient(&redis.Options{Addr: addr})
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func store(t testing.TB, c redis.UniversalClient, config redisstore.Config) *redisstore.Store {
+	t.Helper()
+	s, err := redisstore.New(c, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func limit(name string, count int64, period time.Duration) ratelimit.Limit {
+	return ratelimit.Limit{Name: name, Count: count, Period: period}
+}
+
+func take(t testing.TB, s ratelimit.Store, key string, cost int64, limits ...ratelimit.Limit) ratelimit.Result {
+	t.Helper()
+	r, err := s.Take(context.Background(), key, cost, limits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// unavailable asserts an outage that tells nothing.
+func unavailable(t testing.TB, s ratelimit.Store) error {
+	t.Helper()
+	r, err := s.Take(context.Background(), "caller", 1, []ratelimit.Limit{limit("out", 5, time.Hour)})
+	if r.OK || !errors.Is(err, ratelimit.ErrUnavailable) || err.Error() != string(ratelimit.ErrUnavailable) {
+		t.Fatalf("%+v, %v; want it unavailable", r, err)
+	}
+	return err
+}
+
+// slack is more than Redis's clock and ours can differ within one check.
+var conforms = ratelimittest.Options{Slack: 20 * time.Millisecond}
+
+func TestConforms(t *testing.T) {
+	c, n := connect(t, redistest.Start(t).Addr()), 0
+	ratelimittest.Run(t, func() ratelimit.Store {
+		n++
+		return store(t, c, redisstore.Config{Prefix: fmt.Sprintf("check%d:", n)})
+	}, conforms)
+}
+
+// All buckets of a request lie in one slot, or the cluster would refuse the script.
+func TestConformsInCluster(t *testing.T) {
+	c := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{redistest.StartCluster(t).Addr()}})
+	t.Cleanup(func() { _ = c.Close() })
+	n := 0
+	ratelimittest.Run(t, func() ratelimit.Store {
+		n++
+		return store(t, c, redisstore.Config{Prefix: fmt.Sprintf("check%d:", n)})
+	}, conforms)
+}
+
+func TestConfig(t *testing.T) {
+	if f := reflect.TypeFor[redisstore.Config]().Field(0); f.Name != "_" || f.Type != reflect.TypeFor[[0]func()]() {
+		t.Error("Config can be written without field names")
+	}
+	_, err := redisstore.New(nil, redisstore.Config{Prefix: "a{b}", Timeout: -1, MaxInFlight: -1})
+	if err == nil || len(strings.Split(err.Error(), "\n")) != 4 {
+		t.Errorf("four mistakes: %v", err)
+	}
+}
+
+// trips counts the commands a client sends.
+type trips struct{ n atomic.Int64 }
+
+func (h *trips) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (h *trips) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error { h.n.Add(1); return next(ctx, cmd) }
+}
+func (h *trips) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error { h.n.Add(1); return next(ctx, cmds) }
+}
+
+// L6, budget 9: one round trip, however many limits; the buckets expire.
+func TestOneRoundTrip(t *testing.T) {
+	c := connect(t, redistest.Start(t).Addr())
+	s, h := store(t, c, redisstore.Config{}), &trips{}
+	limits := []ratelimit.Limit{limit("second", 3, time.Second), limit("minute", 30, time.Minute), limit("day", 300, 24*time.Hour)}
+	take(t, s, "warm", 1, limits...) // the script is sent once in the life of the server
+	c.AddHook(h)
+	for i := range int64(10) {
+		take(t, s, "198.51.100.7", 1, limits...)
+		if h.n.Load() != i+1 {
+			t.Fatalf("%d trips for %d requests", h.n.Load(), i+1)
+		}
+	}
+	keys, err := c.Keys(t.Context(), "*").Result()
+	if err != nil || len(keys) < 4 {
+		t.Fatalf("%q, %v", keys, err)
+	}
+	for _, k := range keys {
+		ttl, err := c.PTTL(t.Context(), k).Result()
+		if err != nil || ttl <= 0 && ttl != -2 || ttl > 24*time.Hour {
+			t.Errorf("%s lives for %v, %v", k, ttl, err)
+		}
+		if !strings.HasPrefix(k, "tegata:ratelimit:{") || strings.Contains(k, "198.51.100.7") {
+			t.Errorf("key %s", k)
+		}
+	}
+	if err := c.ScriptFlush(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	take(t, s, "a server that lost its scripts", 1, limits...)
+}
+
+// A refused request writes nothing.
+func TestRefusalWritesNothing(t *testing.T) {
+	c := connect(t, redistest.Start(t).Addr())
+	s := store(t, c, redisstore.Config{})
+	narrow := limit("narrow", 1, time.Hour)
+	take(t, s, "caller", 1, narrow)
+	before, _ := c.Info(t.Context(), "persistence").Result()
+	for range 5 {
+		if take(t, s, "caller", 1, narrow, limit("wide", 10, time.Hour)).OK {
+			t.Fatal("passed")
+		}
+	}
+	after, _ := c.Info(t.Context(), "persistence").Result()
+	const field = "rdb_changes_since_last_save:"
+	line := func(s string) string { _, v, _ := strings.Cut(s, field); v, _, _ = strings.Cut(v, "\r"); return v }
+	if line(before) == "" || line(before) != line(after) {
+		t.Errorf("changes went from %s to %s", line(before), line(after))
+	}
+}
+
+// OPS-fail-closed, pitfall-87.
+func TestRedisAway(t *testing.T) {
+	t.Run("OPS-fail-closed", func(t *testing.T) {
+		server := redistest.Start(t)
+		s := store(t, connect(t, server.Addr()), redisstore.Config{})
+		take(t, s, "caller", 1, limit("out", 5, time.Hour))
+		server.Kill()
+		unavailable(t, s)
+		server.Restart()
+		recovered(t, s)
+	})
+	t.Run("pitfall-87", func(t *testing.T) {
+		server := redistest.Start(t)
+		s := store(t, connect(t, server.Addr()), redisstore.Config{Timeout: 50 * time.Millisecond, MaxInFlight: 3})
+		take(t, s, "caller", 1, limit("out", 5, time.Hour))
+		server.Pause()
+		for range 10 { // 3 wait for their time, the others are not let in
+			unavailable(t, s)
+		}
+		server.Continue()
+		recovered(t, s)
+	})
+}
+
+// recovered waits for the client library, which may be inside a retry.
+func recovered(t *testing.T, s ratelimit.Store) {
+	t.Helper()
+	for range 200 {
+		if _, err := s.Take(context.Background(), "caller", 1, []ratelimit.Limit{limit("back", 1e6, time.Hour)}); err == nil {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatal("the store did not come back")
+}
+
+// A reply that was lost and a command that is sent again count twice, never not at all.
+func TestLostReply(t *testing.T) {
+	proxy := redistest.NewProxy(t, redistest.Start(t).Addr())
+	s, l := store(t, connect(t, proxy.Addr()), redisstore.Config{}), limit("lost", 10, time.Hour)
+	take(t, s, "caller", 1, l)
+	proxy.LoseReplyTo("evalsha")
+	r, err := s.Take(context.Background(), "caller", 1, []ratelimit.Limit{l})
+	if err == nil && r.Remaining != 7 || proxy.Lost() != 1 {
+		t.Errorf("%+v, %v, %d lost", r, err, proxy.Lost())
+	}
+}
+
+func TestNoSecrets(t *testing.T) {
+	server := redistest.Start(t, "--requirepass", "right")
+	c := redis.NewClient(&redis.Options{Addr: server.Addr(), Password: "wrong-secret"})
+	t.Cleanup(func() { _ = c.Close() })
+	err := unavailable(t, store(t, c, redisstore.Config{}))
+	if errors.Unwrap(err) == nil {
+		t.Error("the cause is gone")
+	}
+}
+
+// bucket gives the name of the only key.
+func bucket(t *testing.T, c *redis.Client) string {
+	t.Helper()
+	keys, err := c.Keys(t.Context(), "*").Result()
+	if err != nil || len(keys) != 1 {
+		t.Fatalf("%q, %v", keys, err)
+	}
+	return keys[0]
+}
+
+// A bucket that is no bucket is an outage, not a pass.
+func TestForeignValue(t *testing.T) {
+	c := connect(t, redistest.Start(t).Addr())
+	s, l := store(t, c, redisstore.Config{}), limit("out", 5, time.Hour)
+	for _, v := range []any{"", "x", "1", ":", "1:", ":1", "1:2:3", "-1:0", "1.5:0", "0x10:0", "nan:0", "inf:0"} {
+		take(t, s, "caller", 1, l)
+		if err := c.Set(t.Context(), bucket(t, c), v, 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+		unavailable(t, s)
+		c.FlushAll(t.Context())
+	}
+	take(t, s, "caller", 1, l)
+	k := bucket(t, c)
+	c.Del(t.Context(), k)
+	c.HSet(t.Context(), k, "a", "b") // MGET reads it as absent, SET replaces it
+	if r := take(t, s, "caller", 1, l); r.Remaining != 4 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// A clock that went back leaves a bucket full, not shut until the clock has caught up.
+func TestClockBack(t *testing.T) {
+	c := connect(t, redistest.Start(t).Addr())
+	s, l := store(t, c, redisstore.Config{}), limit("back", 10, time.Minute)
+	take(t, s, "caller", 1, l)
+	future := fmt.Sprintf("%d:0", time.Now().Add(1000*time.Hour).UnixMicro())
+	if err := c.Set(t.Context(), bucket(t, c), future, 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	r := take(t, s, "caller", 1, l)
+	if r.OK || r.Remaining != 0 || r.Retry != 6*time.Second || r.Reset != time.Minute {
+		t.Errorf("%+v", r)
+	}
+}
+
+// The greatest numbers that are allowed stay exact in the script's doubles.
+func TestGreatest(t *testing.T) {
+	s := store(t, connect(t, redistest.Start(t).Addr()), redisstore.Config{})
+	for _, l := range []ratelimit.Limit{
+		limit("all", ratelimit.MaxCount, ratelimit.MaxPeriod),
+		limit("prime", 999_999_999_989, ratelimit.MaxPeriod),
+		{Name: "year", Count: 7, Period: ratelimit.MaxPeriod, Burst: 7},
+	} {
+		if r := take(t, s, "caller", l.Count-1, l); !r.OK || r.Remaining != 1 && l.Count < 1e6 {
+			t.Errorf("%+v", r)
+		}
+		if r := take(t, s, "caller", l.Count, l); r.OK {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
+// A server that answers, but not what was asked.
+func TestForeignServer(t *testing.T) {
+	for _, reply := range []string{"*1\r\n:1\r\n", "*3\r\n:1\r\n:-5\r\n:0\r\n", "*3\r\n:0\r\n:0\r\n:0\r\n", "*3\r\n:1\r\n:9223372036854775807\r\n:0\r\n",
+		"*3\r\n:1\r\n:0\r\n:9223372036854775807\r\n", ":1\r\n", "$-1\r\n", "-ERR secret\r\n", "+OK\r\n"} {
+		t.Run(reply, func(t *testing.T) {
+			c := redis.NewClient(&redis.Options{Addr: answering(t, reply), MaxRetries: -1, Protocol: 2, DisableIdentity: true})
+			t.Cleanup(func() { _ = c.Close() })
+			unavailable(t, store(t, c, redisstore.Config{}))
+		})
+	}
+}
+
+// answering is a server with one answer for every command.
+func answering(t *testing.T, reply string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer func() { _ = c.Close() }()
+				for b := make([]byte, 1<<16); ; {
+					if _, err := c.Read(b); err != nil {
+						return
+					}
+					if _, err := c.Write([]byte(reply)); err != nil {
+						return
+					}
+				}
+			}()
+		}
+	}()
+	return l.Addr().String()
+}

@@ -1,0 +1,14 @@
+package replay
+
+import (
+	"errors"
+
+	"github.com/tegata-go/tegata/replay/internal/outage"
+)
+
+// Mistakes of whoever fills a Use or builds a store: the client is told of an outage.
+var (
+	errZeroKey = outage.New(ErrUnavailable, errors.New("replay: zero Key"))
+	errFar     = outage.New(ErrUnavailable, errors.New("replay: Until is more than MaxLifetime ahead"))
+	errNoFunc  = outage.New(ErrUnavailable, errors.New("replay: nil SetIfAbsent"))
+)
