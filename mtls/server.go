@@ -63,14 +63,15 @@ func suites12() []uint16 {
 // replaces VerifyConnection calls the one that was there.
 func Server(config ServerConfig) (*tls.Config, error) {
 	var errs []error
-	if config.Source == nil {
-		errs = append(errs, errors.New("mtls: Source is required"))
+	made := config.Source != nil && config.Source.held.Load() != nil
+	if !made {
+		errs = append(errs, errors.New("mtls: Source is required, made by NewSource"))
 	}
 	if config.ClientCertificate < Required || config.ClientCertificate > DangerouslyUnverified {
 		errs = append(errs, fmt.Errorf("mtls: ClientCertificate %d is unknown", int(config.ClientCertificate)))
 	}
 	verifies := config.ClientCertificate == Required || config.ClientCertificate == Optional
-	if config.Source != nil && verifies && config.Source.held.Load().anchors == nil {
+	if made && verifies && config.Source.held.Load().anchors == nil {
 		errs = append(errs, errors.New("mtls: the source has no client trust anchors to verify against"))
 	}
 	if err := errors.Join(errs...); err != nil {

@@ -108,6 +108,7 @@ func TestServerMistakes(t *testing.T) {
 		want   []string
 	}{
 		"nothing":          {mtls.ServerConfig{}, []string{"Source is required"}},
+		"zero Source":      {mtls.ServerConfig{Source: new(mtls.Source)}, []string{"made by NewSource"}},
 		"everything":       {mtls.ServerConfig{ClientCertificate: 9}, []string{"Source is required", "ClientCertificate 9"}},
 		"negative":         {mtls.ServerConfig{Source: fixedSource(t), ClientCertificate: -1}, []string{"ClientCertificate -1"}},
 		"required, none":   {mtls.ServerConfig{Source: fixedSource(t)}, []string{"no client trust anchors"}},

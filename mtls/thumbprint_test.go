@@ -75,6 +75,7 @@ func TestParseThumbprintRefuses(t *testing.T) {
 		"pitfall-73/space after":   appendixAThumbprint + " ",
 		"pitfall-73/line break":    appendixAThumbprint[:21] + "\n" + appendixAThumbprint[22:],
 		"pitfall-73/line breaks":   appendixAThumbprint[:41] + "\r\n",
+		"pitfall-73/line in zeros": strings.Repeat("A", 21) + "\n" + strings.Repeat("A", 21),
 		"pitfall-73/line added":    appendixAThumbprint[:21] + "\n" + appendixAThumbprint[21:],
 		"pitfall-73/unused bits":   appendixAThumbprint[:42] + "1", // 0 and 1 differ in the two bits that no byte has
 		"pitfall-73/42":            appendixAThumbprint[:42],

@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 	"unsafe"
@@ -57,9 +58,9 @@ func (r Result) SetHeader(h http.Header) {
 // put leaves no slice in h that another response holds, nor room in it for an append.
 func put(h http.Header, name string, line []string) {
 	if old := h[name]; len(old) > 0 {
-		line = append(old[:len(old):len(old)], line[0])
+		line = slices.Concat(old, line)
 	}
-	h[name] = line
+	h[name] = slices.Clip(line)
 }
 
 // appendPolicy appends one quota policy item (§3.1 of the draft).

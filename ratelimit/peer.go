@@ -15,7 +15,8 @@ func PeerAddress(r *http.Request) (string, error) { return peer(r, 32, 64) }
 // an IPv4 address, 1 to 128 of an IPv6 address.
 //
 // Only r.RemoteAddr is read; a header such as X-Forwarded-For changes nothing. An IPv4
-// address mapped into IPv6 is the IPv4 address. A link-local address keeps its zone and is
+// address mapped or translated into IPv6 (RFC 4291 §2.5.5.2, RFC 6052 §2.1) is the IPv4 address:
+// one prefix holds all of them. A link-local address keeps its zone and is
 // not grouped: the same address on another link is somebody else. What is no address is an
 // error, never a key that such callers would share.
 func PeerPrefix(bits4, bits6 int) (func(*http.Request) (string, error), error) {
@@ -30,15 +31,15 @@ func peer(r *http.Request, bits4, bits6 int) (string, error) {
 	if err != nil {
 		return "", errors.New("ratelimit: the connection has no network address") // err would quote it
 	}
-	addr := ap.Addr()
+	addr := fourOf(ap.Addr())
 	if addr.Zone() != "" {
 		return addr.String(), nil
 	}
 	bits := bits6
-	if addr.Is4() || addr.Is4In6() {
-		addr, bits = addr.Unmap(), bits4
+	if addr.Is4() {
+		bits = bits4
 	}
-	if addr.Is4() && bits == 32 && ap.Addr().Is4() {
+	if bits == 32 && ap.Addr().Is4() {
 		return r.RemoteAddr[:strings.LastIndexByte(r.RemoteAddr, ':')], nil // netip takes one spelling only
 	}
 	if bits == addr.BitLen() {
@@ -49,4 +50,15 @@ func peer(r *http.Request, bits4, bits6 int) (string, error) {
 		return "", err
 	}
 	return prefix.String(), nil
+}
+
+// fourOf gives the IPv4 address inside addr, if there is one.
+func fourOf(addr netip.Addr) netip.Addr {
+	if addr.Zone() != "" || addr.Is4() {
+		return addr
+	}
+	if b := addr.As16(); [12]byte(b[:12]) == [12]byte{0, 0x64, 0xff, 0x9b} {
+		return netip.AddrFrom4([4]byte(b[12:]))
+	}
+	return addr.Unmap()
 }

@@ -91,55 +91,76 @@ func NewJWT(c JWTConfig) (*JWT, error) {
 // Resolve reads and verifies raw: RFC 9068 §4, RFC 8725 §3. The signature comes last, and a key is looked for
 // only when everything else fits.
 func (j *JWT) Resolve(ctx context.Context, raw string) (*Claims, error) {
-	jws, err := jose.Split(raw)
-	if err != nil {
-		return nil, ErrMalformed
-	}
-	alg, kid, err := j.header(jws.Header)
+	t, err := readJWT(raw)
 	if err != nil {
 		return nil, err
 	}
-	c, err := readClaims(jws.Payload)
-	if err != nil {
+	if t.claims.Issuer != j.issuer {
+		return nil, ErrIssuer
+	}
+	return j.verify(ctx, t)
+}
+
+// verify believes t, or says why not.
+func (j *JWT) verify(ctx context.Context, t *readToken) (*Claims, error) {
+	if err := j.check(t, time.Now()); err != nil {
 		return nil, err
 	}
-	if err := j.check(c, time.Now()); err != nil {
-		return nil, err
-	}
-	keys, err := j.keys.Find(ctx, kid)
+	keys, err := j.keys.Find(ctx, t.kid)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	reason, tried := ErrUnknownKey, 0
 	for _, key := range keys {
-		if !(jose.Key{Algorithm: key.Algorithm, Public: key.Public}).Serves(alg) {
+		if !(jose.Key{Algorithm: key.Algorithm, Public: key.Public}).Serves(t.alg) {
 			continue
 		}
 		if tried++; tried > maxTried {
 			break
 		}
 		reason = ErrSignature
-		if jws.Verify(key.Public, alg) {
-			c.KeepUntil, c.While = key.KeepUntil, key.While
-			return c, nil
+		if t.jws.Verify(key.Public, t.alg) {
+			t.claims.KeepUntil, t.claims.While = key.KeepUntil, key.While
+			return &t.claims, nil
 		}
 	}
 	return nil, reason
 }
 
+// readToken is a JWT that was taken apart and not believed.
+type readToken struct {
+	jws           jose.JWS
+	typ, alg, kid string
+	claims        Claims
+}
+
+func readJWT(raw string) (*readToken, error) {
+	t := new(readToken)
+	var err error
+	if t.jws, err = jose.Split(raw); err != nil {
+		return nil, ErrMalformed
+	}
+	if err := t.readHeader(); err != nil {
+		return nil, inside(err)
+	}
+	if err := readClaims(&t.claims, t.jws.Payload); err != nil {
+		return nil, inside(err)
+	}
+	return t, nil
+}
+
 var tokenHeader = []string{"typ", "alg", "kid", "crit", "b64", "zip"}
 
-// header is RFC 9068 §4 steps 1 and 5. Keys in the header, by value or by address, are not looked at.
-func (j *JWT) header(text string) (alg, kid string, err error) {
-	var typ string
-	err = strictjson.Members(text, func(name, value string) (err error) {
+// readHeader looks at nothing that names a key, by value or by address, except kid.
+func (t *readToken) readHeader() error {
+	return strictjson.Members(t.jws.Header, func(name, value string) (err error) {
 		switch name {
 		case "typ":
-			typ, err = nonEmpty(value)
+			t.typ, err = nonEmpty(value)
 		case "alg":
-			alg, err = nonEmpty(value)
+			t.alg, err = nonEmpty(value)
 		case "kid":
-			kid, err = nonEmpty(value)
+			t.kid, err = nonEmpty(value)
 		case "crit", "b64", "zip":
 			err = ErrCritical
 		default:
@@ -147,17 +168,6 @@ func (j *JWT) header(text string) (alg, kid string, err error) {
 		}
 		return err
 	})
-	switch {
-	case err != nil:
-		return "", "", inside(err)
-	case !strings.EqualFold(typ, "at+jwt") && !strings.EqualFold(typ, "application/at+jwt"):
-		return "", "", ErrType
-	case !slices.Contains(j.algorithms, alg):
-		return "", "", ErrAlgorithm
-	case kid == "":
-		return "", "", ErrUnknownKey
-	}
-	return alg, kid, nil
 }
 
 // inside keeps reasons and calls everything else malformed: errors of the reader.
@@ -168,11 +178,16 @@ func inside(err error) error {
 	return ErrMalformed
 }
 
-// check is what the claims say about themselves: RFC 9068 §2.2 and §4, steps 3, 4 and 6.
-func (j *JWT) check(c *Claims, now time.Time) error {
+// check is what the token says about itself: RFC 9068 §2.2 and §4, steps 1 and 3 to 6.
+func (j *JWT) check(t *readToken, now time.Time) error {
+	c := &t.claims
 	switch {
-	case c.Issuer != j.issuer:
-		return ErrIssuer
+	case !strings.EqualFold(t.typ, "at+jwt") && !strings.EqualFold(t.typ, "application/at+jwt"):
+		return ErrType
+	case !slices.Contains(j.algorithms, t.alg):
+		return ErrAlgorithm
+	case t.kid == "":
+		return ErrUnknownKey
 	case !slices.ContainsFunc(c.Audience, func(a string) bool { return slices.Contains(j.audiences, a) }):
 		return ErrAudience
 	case c.Expires.IsZero() || c.Issued.IsZero() || c.Subject == "" || c.Client == "" || c.ID == "":

@@ -10,9 +10,8 @@ import (
 var claimNames = []string{"iss", "sub", "client_id", "jti", "aud", "scope", "exp", "nbf", "iat", "auth_time", "acr", "amr", "cnf"}
 
 // readClaims reads the payload of a JWT access token. A claim of the wrong type is refused, null included.
-func readClaims(text string) (*Claims, error) {
-	c := new(Claims)
-	err := strictjson.Members(text, func(name, value string) (err error) {
+func readClaims(c *Claims, text string) error {
+	return strictjson.Members(text, func(name, value string) (err error) {
 		switch name {
 		case "iss":
 			c.Issuer, err = nonEmpty(value)
@@ -45,10 +44,6 @@ func readClaims(text string) (*Claims, error) {
 		}
 		return err
 	})
-	if err != nil {
-		return nil, inside(err)
-	}
-	return c, nil
 }
 
 // visible reads a client_id: VSCHAR only (RFC 6749 §A.1).

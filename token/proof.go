@@ -47,7 +47,7 @@ func (v *Verifier) readProof(p *proof, r *http.Request, line string, token jose.
 		return ErrProofMethod
 	case !uri.Equal(p.htu, target):
 		return ErrProofTarget
-	case age > v.maxAge || -age > v.maxSkew:
+	case age > v.maxAge || age < -v.maxSkew:
 		return ErrProofTime
 	case !ok || subtle.ConstantTimeCompare(ath[:], token[:]) != 1:
 		return ErrProofToken

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -21,9 +22,9 @@ import (
 	"github.com/tegata-go/tegata/internal/jose"
 )
 
-func enc64[T string | []byte](b T) string { return base64.RawURLEncoding.EncodeToString([]byte(b)) }
+func enc64[T ~string | ~[]byte](b T) string { return base64.RawURLEncoding.EncodeToString([]byte(b)) }
 
-func sum64[T string | []byte](b T) string {
+func sum64[T ~string | ~[]byte](b T) string {
 	sum := sha256.Sum256([]byte(b))
 	return enc64(sum[:])
 }
@@ -213,4 +214,12 @@ func random() string {
 	b := make([]byte, 16)
 	_, _ = rand.Read(b)
 	return enc64(b)
+}
+
+func hmacBy(secret string) func(string) []byte {
+	return func(signed string) []byte {
+		m := hmac.New(sha256.New, []byte(secret))
+		m.Write([]byte(signed))
+		return m.Sum(nil)
+	}
 }

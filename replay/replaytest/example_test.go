@@ -15,11 +15,11 @@ func ExampleRun() {
 	}
 }
 
-func ExampleTest() {
+func ExampleTestStore() {
 	open := func() replay.Store { return overMap() } // your store, if it needs no network
 	_ = func(t *testing.T) {                         // func TestStore
 		synctest.Test(t, func(t *testing.T) {
-			if err := replaytest.Test(open); err != nil {
+			if err := replaytest.TestStore(open); err != nil {
 				t.Error(err)
 			}
 		})

@@ -14,7 +14,7 @@ import (
 // at least.
 //
 // The rules about time wait some three seconds, at the same time; go test -short leaves them out.
-// A store that works in a testing/synctest bubble is better tested by [Test].
+// A store that works in a testing/synctest bubble is better tested by [TestStore].
 func Run(t *testing.T, open func() replay.Store) {
 	for _, r := range rules() {
 		t.Run(r.name, func(t *testing.T) {
@@ -31,10 +31,10 @@ func Run(t *testing.T, open func() replay.Store) {
 	}
 }
 
-// Test runs every rule and gives all that are broken, joined, nil when none is. Each error
+// TestStore runs every rule and gives all that are broken, joined, nil when none is. Each error
 // begins with the rule's name and tells what the rule is for. In a testing/synctest bubble it
 // takes no time.
-func Test(open func() replay.Store) error {
+func TestStore(open func() replay.Store) error {
 	var all []error
 	for _, r := range rules() {
 		all = append(all, r.check(open))

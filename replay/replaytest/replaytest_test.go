@@ -129,7 +129,7 @@ func TestCorrectStoresPass(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				if err := replaytest.Test(open); err != nil {
+				if err := replaytest.TestStore(open); err != nil {
 					t.Error(err)
 				}
 			})
@@ -176,7 +176,7 @@ func TestBrokenStoresFail(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				err := replaytest.Test(test.open)
+				err := replaytest.TestStore(test.open)
 				if err == nil {
 					t.Fatal("passes")
 				}
