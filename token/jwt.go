@@ -36,6 +36,10 @@ type JWTConfig struct {
 	// Algorithms that tokens may be signed with. Empty: ES256, PS256, EdDSA and Ed25519, which is all there are.
 	Algorithms []string
 
+	// Binding is what this issuer's tokens must be bound to, whatever else the Verifier accepts: BindingCertificate
+	// or BindingDPoP refuse tokens of theirs that are not; the others leave it to the Verifier.
+	Binding Binding
+
 	// MaxLifetime bounds exp - iat. Zero: 1 h.
 	MaxLifetime time.Duration
 
@@ -49,6 +53,7 @@ type JWT struct {
 	audiences  []string
 	keys       KeySource
 	algorithms []string
+	binding    Binding
 	lifetime   time.Duration
 	leeway     time.Duration
 }
@@ -57,7 +62,7 @@ type JWT struct {
 func NewJWT(c JWTConfig) (*JWT, error) {
 	j := &JWT{
 		issuer: c.Issuer, audiences: slices.Clone(c.Audiences), keys: c.Keys, algorithms: slices.Clone(c.Algorithms),
-		lifetime: c.MaxLifetime, leeway: c.Leeway,
+		binding: c.Binding, lifetime: c.MaxLifetime, leeway: c.Leeway,
 	}
 	if len(j.algorithms) == 0 {
 		j.algorithms = jose.Algorithms()
@@ -77,6 +82,7 @@ func NewJWT(c JWTConfig) (*JWT, error) {
 	wrong(c.Issuer == "", "Issuer is required")
 	wrong(len(c.Audiences) == 0 || slices.Contains(c.Audiences, ""), "Audiences is required, without empty names")
 	wrong(c.Keys == nil, "Keys is required")
+	wrong(c.Binding > DangerouslyUnbound, "Binding is unknown")
 	wrong(j.lifetime < 0, "MaxLifetime is negative")
 	wrong(j.leeway < 0 || j.leeway > limitLeeway, "Leeway is not within 0 and %v", limitLeeway)
 	for _, alg := range j.algorithms {
@@ -200,6 +206,8 @@ func (j *JWT) check(t *readToken, now time.Time) error {
 		return ErrClaims
 	case c.Expires.Sub(c.Issued) > j.lifetime:
 		return ErrLifetime
+	case j.binding == BindingCertificate && c.X5T == "", j.binding == BindingDPoP && c.JKT == "":
+		return ErrUnbound
 	}
 	return nil
 }
