@@ -22,6 +22,7 @@ const (
 type challenges struct {
 	bearer, dpop bool
 	realm, algs  string // as auth-params
+	metadata     string // likewise, or empty
 
 	ready map[told][]string // the lines of every answer in the table
 }
@@ -38,6 +39,9 @@ func newChallenges(c *Config) challenges {
 		realm:  `realm="` + c.Realm + `"`,
 		algs:   `, algs="` + strings.Join(c.ProofAlgorithms, " ") + `"`,
 		ready:  make(map[told][]string, 3*len(answers)),
+	}
+	if c.ResourceMetadata != "" {
+		made.metadata = `, resource_metadata="` + c.ResourceMetadata + `"`
 	}
 	for reason, f := range answers {
 		for _, s := range [...]scheme{schemeNone, schemeBearer, schemeDPoP} {
@@ -56,14 +60,14 @@ func (c *challenges) lines(s scheme, code, detail, scope string) []string {
 		if s != schemeDPoP {
 			line += parameters(code, detail, scope)
 		}
-		lines = append(lines, line)
+		lines = append(lines, line+c.metadata)
 	}
 	if c.dpop {
 		line := "DPoP " + c.realm
 		if s != schemeBearer {
 			line += parameters(code, detail, scope)
 		}
-		lines = append(lines, line+c.algs)
+		lines = append(lines, line+c.algs+c.metadata)
 	}
 	return lines
 }

@@ -29,14 +29,19 @@ const (
 	DangerouslyUnbound
 )
 
-// NoncePolicy says when a DPoP proof must carry a nonce of ours.
+// NoncePolicy says when a DPoP proof must carry a nonce of ours (RFC 9449 §9). A nonce that is no nonce of ours is
+// refused under every policy but NonceNever.
 type NoncePolicy uint8
 
 const (
-	// NonceAlways demands one in every proof (RFC 9449 §9). A proof made in advance is worth nothing.
+	// NonceAlways demands one in every proof. A proof made in advance is worth nothing.
 	NonceAlways NoncePolicy = iota
 	// NonceNever relies on iat and jti alone; a nonce claim is ignored.
 	NonceNever
+	// NonceSkewed demands one in proofs whose iat is outside the window, and takes the nonce's time for theirs.
+	NonceSkewed
+	// NonceOnRisk demands one when Config.Risky says so.
+	NonceOnRisk
 )
 
 // Config configures New.
@@ -71,9 +76,17 @@ type Config struct {
 	// Service separates the proofs of services that share a Store. Empty: Origin.
 	Service string
 
-	// Nonce says when proofs must carry a nonce, Nonces makes and opens them: required with NonceAlways.
+	// Nonce says when proofs must carry a nonce, Nonces makes and opens them: required unless NonceNever.
 	Nonce  NoncePolicy
 	Nonces *replay.Nonces
+
+	// NonceForIAT lets the time in a nonce of ours stand in for iat, for clients whose clocks are off: a proof that
+	// carries one is as old as its nonce (RFC 9449 §11.1). Part of NonceSkewed.
+	NonceForIAT bool
+
+	// Risky says for NonceOnRisk whether this request needs a nonce. It sees a caller whose token and proof are
+	// genuine.
+	Risky func(*http.Request, Grant) bool
 
 	// ProofAlgorithms are the algorithms of proofs, in order of preference. Empty: ES256, PS256, EdDSA and
 	// Ed25519, which is all there are (FAPI 2.0 Security Profile §5.4.1).
@@ -88,6 +101,10 @@ type Config struct {
 
 	// Realm stands in challenges. Empty: "api".
 	Realm string
+
+	// ResourceMetadata is the URL of the document that NewMetadata serves, named in challenges (RFC 9728 §5.1).
+	// Empty: challenges name none.
+	ResourceMetadata string
 }
 
 const (
@@ -110,8 +127,9 @@ func New(c Config) (*Verifier, error) {
 	if _, declined := c.Revocations.(NoRevocation); declined {
 		v.revocations = nil
 	}
-	if c.Nonce == NonceAlways && c.Binding != BindingCertificate {
-		v.nonces = c.Nonces
+	if c.Nonce != NonceNever && c.Binding != BindingCertificate {
+		v.nonces, v.nonce, v.risky = c.Nonces, c.Nonce, c.Risky
+		v.nonceForIAT = c.NonceForIAT || c.Nonce == NonceSkewed
 	}
 	for s := range v.completers {
 		v.completers[s] = v.challenges.complete(scheme(s))
@@ -150,10 +168,14 @@ func (c *Config) mistakes() error {
 	wrong(c.Revocations == nil, "Revocations is required; NoRevocation{} declines it")
 	wrong(c.Certificate == nil && c.Binding != BindingDPoP, "Certificate is required, mtls.Peer; or choose BindingDPoP")
 	wrong(!isQuotable(c.Realm), "Realm must be printable ASCII without quotes and backslashes")
+	wrong(c.ResourceMetadata != "" && (!isQuotable(c.ResourceMetadata) || !strings.HasPrefix(c.ResourceMetadata, "https://")),
+		"ResourceMetadata is not an https URL")
 	if c.Binding != BindingCertificate {
 		wrong(c.Replay == nil, "Replay is required for DPoP; or choose BindingCertificate")
-		wrong(c.Nonce > NonceNever, "Nonce is unknown")
-		wrong(c.Nonce == NonceAlways && c.Nonces == nil, "Nonces is required; NonceNever declines it")
+		wrong(c.Nonce > NonceOnRisk, "Nonce is unknown")
+		wrong(c.Nonce != NonceNever && c.Nonces == nil, "Nonces is required; NonceNever declines it")
+		wrong((c.Nonce == NonceOnRisk) != (c.Risky != nil), "Risky belongs to NonceOnRisk")
+		wrong(c.Nonce == NonceNever && c.NonceForIAT, "NonceForIAT needs nonces")
 		wrong(c.Service == "", "Service is required when Origin is not given")
 		wrong(c.MaxAge < time.Second || c.MaxAge > limitMaxAge, "MaxAge is not within 1 s and %v", limitMaxAge)
 		wrong(c.MaxSkew < time.Second || c.MaxSkew > limitMaxSkew, "MaxSkew is not within 1 s and %v", limitMaxSkew)

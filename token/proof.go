@@ -25,6 +25,10 @@ type proof struct {
 	nonce string
 	made  time.Time // iat
 
+	nonceMade time.Time // when the nonce was minted, if it is ours
+	nonceErr  error
+	skewed    bool // iat is outside the window, and only a nonce can stand in for it
+
 	typ, htm, htu, ath string
 }
 
@@ -42,17 +46,44 @@ func (v *Verifier) readProof(p *proof, r *http.Request, line string, token jose.
 	}
 	method, target := v.target(r)
 	ath, ok := jose.ParseDigest(p.ath)
-	switch age := now.Sub(p.made); {
+	switch {
 	case p.htm != method:
 		return ErrProofMethod
 	case !uri.Equal(p.htu, target):
 		return ErrProofTarget
-	case age > v.maxAge || age < -v.maxSkew:
+	case !v.timely(p, now):
 		return ErrProofTime
 	case !ok || subtle.ConstantTimeCompare(ath[:], token[:]) != 1:
 		return ErrProofToken
 	}
 	return ""
+}
+
+// timely is RFC 9449 §4.3 step 11: iat, or the time in the nonce that stands in for it, is inside the window. Where a
+// nonce may stand in and there is none that does, one is demanded later.
+func (v *Verifier) timely(p *proof, now time.Time) bool {
+	if v.nonces != nil && p.nonce != "" {
+		p.nonceMade, p.nonceErr = v.nonces.Open(p.nonce)
+	}
+	if v.standsIn(p) {
+		return true // the nonce is within its lifetime
+	}
+	age := now.Sub(p.made)
+	p.skewed = age > v.maxAge || age < -v.maxSkew
+	return !p.skewed || v.nonceForIAT
+}
+
+func (v *Verifier) standsIn(p *proof) bool {
+	return v.nonceForIAT && p.nonce != "" && p.nonceErr == nil
+}
+
+// lives says when a proof was made at the earliest, and until when any clock that is allowed for could accept it: by
+// its iat, or by its nonce.
+func (v *Verifier) lives(p *proof) (made, until time.Time) {
+	if !v.standsIn(p) {
+		return p.made, p.made.Add(v.maxAge + 2*v.maxSkew)
+	}
+	return p.nonceMade, p.nonceMade.Add(v.nonces.Lifetime() + 2*v.maxSkew)
 }
 
 var proofHeader = []string{"typ", "alg", "jwk", "crit", "b64", "cty"}

@@ -27,6 +27,9 @@ type Verifier struct {
 	store       replay.Store
 	service     string
 	nonces      *replay.Nonces // nil: NonceNever
+	nonce       NoncePolicy
+	nonceForIAT bool
+	risky       func(*http.Request, Grant) bool
 	unbound     bool
 
 	proofAlgorithms []string
@@ -98,7 +101,7 @@ func (v *Verifier) authenticate(r *http.Request, now time.Time) (Grant, *audit.R
 func (v *Verifier) prove(r *http.Request, a *attempt, g *Grant, now time.Time) *audit.Refusal {
 	reason, cause := v.bound(r, g.facts, a)
 	if reason == "" && a.scheme == schemeDPoP {
-		reason, cause = v.proofSigned(a, g, now)
+		reason, cause = v.proofSigned(r, a, g, now)
 	}
 	if reason == "" && v.admit != nil {
 		if err := v.admit(r, *g); err != nil {
@@ -209,25 +212,36 @@ func uncertified(err error) (audit.Reason, error) {
 	return ErrUnavailable, err
 }
 
-// proofSigned is RFC 9449 §4.3 steps 6 and 10. A nonce is looked at only when the key's owner made the proof.
-func (v *Verifier) proofSigned(a *attempt, g *Grant, now time.Time) (audit.Reason, error) {
-	if !a.proof.jws.Verify(a.proof.key.Public, a.proof.alg) {
+// proofSigned is RFC 9449 §4.3 steps 6 and 10. What is wrong with a nonce is told only to who made the proof.
+func (v *Verifier) proofSigned(r *http.Request, a *attempt, g *Grant, now time.Time) (audit.Reason, error) {
+	p := &a.proof
+	switch {
+	case !p.jws.Verify(p.key.Public, p.alg):
 		return ErrProofSignature, nil
-	}
-	if v.nonces == nil {
+	case v.nonces == nil:
 		return "", nil
-	}
-	if a.proof.nonce == "" {
+	case p.nonce == "" && v.demands(r, p, *g):
 		return ErrNonceMissing, nil
+	case p.nonce == "":
+		return "", nil
+	case p.nonceErr != nil:
+		return ErrNonce, p.nonceErr
 	}
-	made, err := v.nonces.Open(a.proof.nonce)
-	if err != nil {
-		return ErrNonce, err
-	}
-	if now.Sub(made) > v.nonces.Lifetime()/2 {
+	if now.Sub(p.nonceMade) > v.nonces.Lifetime()/2 {
 		g.nonce = v.nonces.Mint()
 	}
 	return "", nil
+}
+
+// demands is Config.Nonce for a proof without one.
+func (v *Verifier) demands(r *http.Request, p *proof, g Grant) bool {
+	switch v.nonce {
+	case NonceSkewed:
+		return p.skewed
+	case NonceOnRisk:
+		return p.skewed || v.risky(r, g)
+	}
+	return true
 }
 
 // admitted answers what Config.Admit said: its own refusal, a reason of ours, or a plain no.
@@ -259,11 +273,12 @@ func (v *Verifier) revoked(ctx context.Context, f *facts) (audit.Reason, error) 
 // still accept it.
 func (v *Verifier) once(ctx context.Context, f *facts, a *attempt) (audit.Reason, error) {
 	jkt := f.claims.JKT // which is the proof key's thumbprint, as bound has found
+	made, until := v.lives(&a.proof)
 	err := v.store.Use(ctx, replay.Use{
 		Key:   replay.Digest("dpop", v.service, jkt, a.proof.jti),
 		Owner: ProofKeyName(jkt),
-		Made:  a.proof.made,
-		Until: a.proof.made.Add(v.maxAge + 2*v.maxSkew),
+		Made:  made,
+		Until: until,
 	})
 	switch {
 	case err == nil:
