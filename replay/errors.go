@@ -10,5 +10,6 @@ import (
 var (
 	errZeroKey = outage.New(ErrUnavailable, errors.New("replay: zero Key"))
 	errFar     = outage.New(ErrUnavailable, errors.New("replay: Until is more than MaxLifetime ahead"))
+	errOrder   = outage.New(ErrUnavailable, errors.New("replay: Made is after Until"))
 	errNoFunc  = outage.New(ErrUnavailable, errors.New("replay: nil SetIfAbsent"))
 )

@@ -68,8 +68,8 @@ type Use struct {
 }
 
 // Check refuses what no store may accept at the moment now: an Until that is not after it, with
-// [ErrTooOld]; a zero Key, or an Until more than [MaxLifetime] ahead, with [ErrUnavailable],
-// because the mistake is ours. Stores call it first.
+// [ErrTooOld]; a zero Key, an Until more than [MaxLifetime] ahead, or a Made after Until, with
+// [ErrUnavailable], because the mistake is ours. Stores call it first.
 func (u Use) Check(now time.Time) error {
 	switch {
 	case u.Key == Key{}:
@@ -78,6 +78,8 @@ func (u Use) Check(now time.Time) error {
 		return ErrTooOld
 	case u.Until.Sub(now) > MaxLifetime:
 		return errFar
+	case u.Made.After(u.Until):
+		return errOrder
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ func rules() []rule {
 		{name: "past", keeps: past,
 			why: "a value whose time is over is never accepted, and not remembered either"},
 		{name: "mistake", keeps: mistake,
-			why: "a zero Key or an Until beyond replay.MaxLifetime is our own mistake, and fails closed"},
+			why: "what Use.Check calls our own mistake fails closed and is not blamed on the value"},
 		{name: "never forgets", keeps: neverForgets,
 			why: "a full store refuses; one that makes room lets an attacker flush what it remembered"},
 		{name: "canceled", keeps: canceled,
@@ -157,6 +157,7 @@ func mistake(s replay.Store, key func(string) replay.Key) error {
 	for what, u := range map[string]replay.Use{
 		"a zero Key":                 lasting(replay.Key{}),
 		"an Until beyond the bound":  living(key("a"), replay.MaxLifetime+time.Minute),
+		"a Made after Until":         {Key: key("d"), Made: time.Now().Add(time.Hour), Until: time.Now().Add(time.Minute)},
 		"an Until of the year 2106":  {Key: key("b"), Made: time.Now(), Until: time.Unix(1<<32+1000, 0)},
 		"an Until beyond every year": {Key: key("c"), Made: time.Now(), Until: time.Unix(1<<50, 0)},
 	} {

@@ -1,0 +1,45 @@
+package encrypt_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/tegata-go/tegata/encrypt"
+)
+
+// allocs asserts a bound; the race detector allocates for itself.
+func allocs(t *testing.T, name string, most float64, f func()) {
+	t.Helper()
+	if raceDetector {
+		t.Skip("counts are not those of a plain build")
+	}
+	if got := testing.AllocsPerRun(100, f); got > most {
+		t.Errorf("%s: %v allocations, at most %v are due", name, got, most)
+	}
+}
+
+// Budgets 13 and 15: allocations do not grow with the number of fields.
+func TestAllocs(t *testing.T) {
+	rules := []string{"/accounts/*/iban"}
+	f := fields(t, encrypt.Config{Seal: rules, Open: rules})
+	for _, size := range sizes {
+		doc, _ := document(size.fields, size.size)
+		for _, b := range []encrypt.Binding{{}, {Client: "client-1", Record: "acc-1"}} {
+			sealed := []byte(seal(t, f, string(doc), b))
+			out := make([]byte, 0, 4*len(doc))
+			allocs(t, "seal "+size.name, 1, func() { _, _ = f.SealJSON(out, doc, b) })
+			allocs(t, "open "+size.name, 1, func() { _, _ = f.OpenJSON(out, sealed, b) })
+		}
+		contentType := []string{jsonType}
+		h := f.Wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header()["Content-Type"] = contentType
+			_, _ = w.Write(doc)
+		}))
+		w := &counting{header: http.Header{}}
+		r := httptest.NewRequest("GET", "/", nil)
+		allocs(t, "wrap "+size.name, 5, func() { h.ServeHTTP(w, r) })
+	}
+	garbage := []byte(`{"accounts":[{"iban":"DE89370400440532013000"}]}`)
+	allocs(t, "refuse", 8, func() { _, _ = f.OpenJSON(nil, garbage, encrypt.Binding{}) })
+}

@@ -1,0 +1,82 @@
+package encrypt
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/tegata-go/tegata/audit"
+	"github.com/tegata-go/tegata/encrypt/internal/scan"
+)
+
+// Reasons of this package. Report-only can waive those of requests: the handler then gets the
+// body as it was sent. It cannot let a field leave in clear.
+const (
+	ErrOpen      = audit.Reason("encrypt: not opened")             // 400, one for all that does not open
+	ErrJSON      = audit.Reason("encrypt: malformed request")      // 400
+	ErrBody      = audit.Reason("encrypt: body not read")          // 400
+	ErrTooLarge  = audit.Reason("encrypt: too large")              // 413, the body or one field
+	ErrMediaType = audit.Reason("encrypt: unsupported media type") // 415, with Accept
+	ErrEncoding  = audit.Reason("encrypt: content encoding")       // 415, with Accept-Encoding
+	ErrBinding   = audit.Reason("encrypt: nothing to bind to")     // 500, final; Client or Record gave nothing
+	ErrUnsealed  = audit.Reason("encrypt: field in clear")         // 500, final
+	ErrResponse  = audit.Reason("encrypt: malformed response")     // 500, final
+	ErrExhausted = audit.Reason("encrypt: key used up")            // 503, final, with Retry-After
+)
+
+// why names, for the record, which of the causes of one reason it was: constant texts only.
+type why = scan.Error
+
+func notOpened(cause error) error {
+	return &audit.Refusal{Reason: ErrOpen, Cause: cause, Status: http.StatusBadRequest,
+		Code: "invalid_request", Detail: "a field could not be opened"}
+}
+
+// ofRequest turns a fault of the scanner into the refusal of a request.
+func ofRequest(err error) error {
+	var known *audit.Refusal
+	if errors.As(err, &known) {
+		return err
+	}
+	if errors.Is(err, scan.ErrValue) {
+		return tooLarge(err)
+	}
+	return &audit.Refusal{Reason: ErrJSON, Cause: err, Status: http.StatusBadRequest,
+		Code: "invalid_request", Detail: "the body is not acceptable JSON"}
+}
+
+func tooLarge(cause error) error {
+	return &audit.Refusal{Reason: ErrTooLarge, Cause: cause, Status: http.StatusRequestEntityTooLarge,
+		Detail: "the body is too large"}
+}
+
+// ofResponse turns a fault of the scanner into the refusal of a response.
+func ofResponse(err error) error {
+	var known *audit.Refusal
+	if errors.As(err, &known) {
+		return err
+	}
+	if errors.Is(err, scan.ErrValue) {
+		return unsealed(err)
+	}
+	return &audit.Refusal{Reason: ErrResponse, Cause: err, Status: http.StatusInternalServerError,
+		Detail: "internal error", Final: true}
+}
+
+func unsealed(cause error) error {
+	return &audit.Refusal{Reason: ErrUnsealed, Cause: cause, Status: http.StatusInternalServerError,
+		Detail: "internal error", Final: true}
+}
+
+func exhausted() error {
+	return &audit.Refusal{Reason: ErrExhausted, Status: http.StatusServiceUnavailable, Detail: "temporarily unavailable",
+		Header: http.Header{"Retry-After": {"60"}}, Final: true}
+}
+
+// reasonOf gives the reason inside err for audit.Step; none is "".
+func reasonOf(err error) audit.Reason {
+	var f *audit.Refusal
+	if err == nil || !errors.As(err, &f) {
+		return ""
+	}
+	return f.Reason
+}
