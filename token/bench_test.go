@@ -64,8 +64,8 @@ func newBench(tb testing.TB, certificateSize int) *bench {
 	if b.cert, err = x509.ParseCertificate(der); err != nil {
 		tb.Fatal(err)
 	}
-	es, ps := ecJWK(tb, &b.es.PublicKey), map[string]string{"kty": "RSA", "n": b64(b.ps.N.Bytes()), "e": "AQAB"}
-	es["kid"], ps["kid"] = "es", "ps"
+	es, ps := b.jwkOf("es"), map[string]string{"kty": "RSA", "n": b64(b.ps.N.Bytes()), "e": "AQAB"}
+	ps["kid"] = "ps"
 	set, err := json.Marshal(map[string]any{"keys": []any{es, ps}})
 	if err != nil {
 		tb.Fatal(err)
@@ -91,26 +91,46 @@ func ecJWK(tb testing.TB, k *ecdsa.PublicKey) map[string]string {
 	return map[string]string{"kty": "EC", "crv": "P-256", "x": b64(point[1:33]), "y": b64(point[33:])}
 }
 
-// verifier is over a cache or over the bare resolver.
-func (b *bench) verifier(cached bool) *token.Verifier {
-	store, err := replay.NewMemory(replay.MemoryConfig{Capacity: 4_000_000, DangerouslyNoStartGuard: true})
+// jwkOf is the issuer's EC key.
+func (b *bench) jwkOf(kid string) map[string]string {
+	k := ecJWK(b.tb, &b.es.PublicKey)
+	k["kid"] = kid
+	return k
+}
+
+func (b *bench) jwkText(kid string) string {
+	text, err := json.Marshal(b.jwkOf(kid))
 	if err != nil {
 		b.tb.Fatal(err)
 	}
+	return string(text)
+}
+
+// verifier is over a cache or over the bare resolver.
+func (b *bench) verifier(cached bool) *token.Verifier {
 	resolver := b.jwt
 	if cached {
+		var err error
 		if resolver, err = token.NewCache(token.CacheConfig{Resolver: b.jwt}); err != nil {
 			b.tb.Fatal(err)
 		}
 	}
-	v, err := token.New(token.Config{
-		Resolver: resolver, Revocations: token.NoRevocation{}, Certificate: mtls.Peer, Origin: benchOrigin,
-		Replay: store, Nonce: token.NonceNever, MaxAge: 5 * time.Minute,
-	})
+	v, err := token.New(b.configOver(resolver))
 	if err != nil {
 		b.tb.Fatal(err)
 	}
 	return v
+}
+
+func (b *bench) configOver(r token.Resolver) token.Config {
+	store, err := replay.NewMemory(replay.MemoryConfig{Capacity: 4_000_000, DangerouslyNoStartGuard: true})
+	if err != nil {
+		b.tb.Fatal(err)
+	}
+	return token.Config{
+		Resolver: r, Revocations: token.NoRevocation{}, Certificate: mtls.Peer, Origin: benchOrigin,
+		Replay: store, Nonce: token.NonceNever, MaxAge: 5 * time.Minute,
+	}
 }
 
 func (b *bench) sign(header, claims map[string]any, key crypto.Signer) string {

@@ -95,8 +95,8 @@ func (c *challenges) refusal(s scheme, reason audit.Reason, cause error, scope s
 		f.Header["Retry-After"] = []string{"5"}
 		return &f
 	}
-	if f.Code == invalidRequest {
-		s = schemeNone
+	if reason == ErrSeveral {
+		s = schemeNone // which of them was meant is not known (RFC 9449 §7.2)
 	}
 	if scope == "" {
 		f.Header["Www-Authenticate"] = slices.Clone(c.ready[told{s, reason}])

@@ -39,7 +39,7 @@ func TestNewReportsEveryMistake(t *testing.T) {
 		_, err := token.New(token.Config{
 			Binding: 17, Nonce: 9, Origin: "api.bank.example", Realm: `a"b`, MaxAge: time.Hour, MaxSkew: time.Hour, ProofAlgorithms: []string{"none", "HS256", "ES256"},
 		})
-		mistakes(t, err, "Binding", "Resolver", "Revocations", "Certificate", "Realm", "Replay", "Nonce is unknown", "MaxAge", "MaxSkew", `"none"`, `"HS256"`, "Origin")
+		mistakes(t, err, "Binding", "Resolver", "Revocations", "Certificate", "Realm", "Replay", "Nonce is unknown", "Nonces is required", "MaxAge", "MaxSkew", `"none"`, `"HS256"`, "Origin")
 	})
 	t.Run("zero JWTConfig", func(t *testing.T) {
 		_, err := token.NewJWT(token.JWTConfig{})

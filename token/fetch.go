@@ -49,20 +49,9 @@ func readBounded(r io.Reader) (string, error) {
 	return string(body), err
 }
 
-// fetchURL asks over TLS, follows no redirect and no proxy setting, reads a bounded body, and keeps no connection.
+// fetchURL asks over TLS and reads a bounded body.
 func fetchURL(u *url.URL, settings *tls.Config, privateHosts []string) func(context.Context) (string, time.Duration, error) {
-	if settings == nil {
-		settings = clientTLS()
-	}
-	_, err := netip.ParseAddr(u.Hostname())
-	dialer := &net.Dialer{}
-	if err != nil && !slices.ContainsFunc(privateHosts, func(h string) bool { return strings.EqualFold(h, u.Hostname()) }) {
-		dialer.Control = publicOnly
-	}
-	client := &http.Client{
-		Transport:     &http.Transport{DialContext: dialer.DialContext, TLSClientConfig: settings.Clone(), DisableKeepAlives: true, MaxResponseHeaderBytes: 32 << 10},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	client := outboundClient(u, settings, privateHosts)
 	target := u.String()
 	return func(ctx context.Context) (string, time.Duration, error) {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
@@ -80,6 +69,22 @@ func fetchURL(u *url.URL, settings *tls.Config, privateHosts []string) func(cont
 		}
 		body, err := readBounded(resp.Body)
 		return body, maxAge(resp.Header.Values("Cache-Control")), err
+	}
+}
+
+// outboundClient calls one https URL: no redirects, no proxy settings, bounded headers, no connection kept.
+func outboundClient(u *url.URL, settings *tls.Config, privateHosts []string) *http.Client {
+	if settings == nil {
+		settings = clientTLS()
+	}
+	_, err := netip.ParseAddr(u.Hostname())
+	dialer := &net.Dialer{}
+	if err != nil && !slices.ContainsFunc(privateHosts, func(h string) bool { return strings.EqualFold(h, u.Hostname()) }) {
+		dialer.Control = publicOnly
+	}
+	return &http.Client{
+		Transport:     &http.Transport{DialContext: dialer.DialContext, TLSClientConfig: settings.Clone(), DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: 32 << 10},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 

@@ -30,6 +30,7 @@ const (
 	ErrConfirmation = audit.Reason("token: unusable confirmation")
 	ErrUnknownKey   = audit.Reason("token: unknown key")
 	ErrSignature    = audit.Reason("token: bad signature")
+	ErrInactive     = audit.Reason("token: inactive")
 	ErrDecryption   = audit.Reason("token: cannot be decrypted")
 
 	ErrUnbound             = audit.Reason("token: not sender-constrained")
@@ -88,7 +89,7 @@ var answers = index([]answer{{
 	audit.Refusal{Status: 401, Code: invalidToken, Detail: "the access token is not valid for this request"},
 	[]audit.Reason{
 		ErrTooLarge, ErrMalformed, ErrAlgorithm, ErrCritical, ErrType, ErrIssuer, ErrAudience, ErrExpired, ErrNotYet, ErrLifetime,
-		ErrClaims, ErrConfirmation, ErrUnknownKey, ErrSignature, ErrDecryption, ErrUnbound, ErrDowngrade, ErrNotDPoP, ErrNoCertificate,
+		ErrClaims, ErrConfirmation, ErrUnknownKey, ErrSignature, ErrInactive, ErrDecryption, ErrUnbound, ErrDowngrade, ErrNotDPoP, ErrNoCertificate,
 		ErrCertificateMismatch, ErrCertificate, ErrRevoked, ErrNotAdmitted,
 	},
 }, {

@@ -29,7 +29,6 @@ func TestProofTime(t *testing.T) {
 			{time.Millisecond, true}, {-time.Millisecond, true},
 		} {
 			a := k.withDPoP(raw, k.proof(raw, claim("iat", decimal(time.Now().Add(c.away)))))
-			t.Log(c.away)
 			if c.ok {
 				a.ok(t)
 				continue
@@ -45,7 +44,6 @@ func TestProofTime(t *testing.T) {
 			"18446744074656236416", "9007199254740993", "253402300800", "946684800e0", "9466848000e-1", `"946684800"`, "[946684800]", "true", "0.946684800e9", "1" + zeros(400), "0." + zeros(400),
 		} {
 			a := k.withDPoP(raw, k.proof(raw, claim("iat", value)))
-			t.Log(value)
 			a.is(t, eIDP, token.ErrProofClaims)
 		}
 		k.withDPoP(raw, k.proof(raw, claim("iat", "253402300799"))).is(t, eIDP, token.ErrProofTime)
@@ -54,8 +52,11 @@ func TestProofTime(t *testing.T) {
 		for _, value := range []string{now, now + ".0", now + ".000000000000000000001", now + ".9"} {
 			k.withDPoP(raw, k.proof(raw, claim("iat", value))).ok(t)
 		}
-		for _, value := range []string{"00" + now, "+" + now, now + ".", "." + now, "0x386D4380", "NaN", "Infinity", now + "."} {
+		for _, value := range []string{"+" + now, now + ".", "." + now, "NaN", "Infinity", "- 1"} {
 			k.withDPoP(raw, k.proof(raw, claim("iat", value))).is(t, eIDP, token.ErrProofMalformed)
+		}
+		for _, value := range []string{"00" + now, "0x386D4380"} {
+			k.withDPoP(raw, k.proof(raw, claim("iat", value))).is(t, eIDP, token.ErrProofClaims)
 		}
 	})
 	bubble(t, "RFC9449-4.2-1: exp and nbf of a proof", func(t *testing.T) {
@@ -144,7 +145,6 @@ func TestTokenTime(t *testing.T) {
 			for _, value := range []string{
 				"0", "-1", "1e20", "1e308", "-9223372036854775808", "9223372036854775808", "9007199254740993", `"946684800"`, "null", "{}", "[]", "true", "253402300800",
 			} {
-				t.Log(name, value)
 				k.withBearer(k.bearer(claim(name, value))).is(t, eIT, token.ErrClaims)
 			}
 		}

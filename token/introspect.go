@@ -1,0 +1,222 @@
+package token
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"github.com/tegata-go/tegata/internal/jose"
+)
+
+// IntrospectionConfig configures NewIntrospection.
+type IntrospectionConfig struct {
+	_ [0]func()
+
+	// URL of the introspection endpoint (RFC 7662 §2), https only. Required.
+	URL string
+
+	// Issuer is the authorization server behind URL, as tokens name it: an answer that names another is refused.
+	// Required.
+	Issuer string
+
+	// Audiences are the names of this resource server. An answer with aud must contain one of them; one without
+	// is refused unless AudienceOptional says that the server answers for our tokens only.
+	Audiences        []string
+	AudienceOptional bool
+
+	// ClientID is how this resource server is known to the authorization server. Required.
+	ClientID string
+
+	// ClientKey is our private JWK for private_key_jwt (RFC 7523 §2.2). Without it the client certificate in TLS
+	// authenticates us (RFC 8705 §2).
+	ClientKey []byte
+
+	// TLS replaces the TLS settings of the calls: private roots, our client certificate. Nil: as in JWKSConfig.
+	TLS *tls.Config
+
+	// PrivateHosts is as in JWKSConfig.
+	PrivateHosts []string
+
+	// SignedBy demands signed answers (RFC 9701): the keys of the issuer, and what it calls us in aud.
+	SignedBy       KeySource
+	SignedAudience string
+
+	// TTL is how long a positive answer may be kept, and with it how long a revocation may go unnoticed. Zero: 30 s.
+	// A *Cache around the Introspection keeps it.
+	TTL time.Duration
+
+	// NegativeTTL is how long an inactive token stays inactive without asking. Zero: 10 s.
+	NegativeTTL time.Duration
+
+	// Timeout bounds one call. Zero: 2 s. MaxInFlight bounds the calls at once, zero: 64; more are an outage.
+	Timeout     time.Duration
+	MaxInFlight int
+}
+
+const (
+	negatives     = 1 << 16 // answers remembered as inactive
+	breakAfter    = 5       // failures in a row open the breaker
+	breakFor      = time.Second
+	maxAnswer     = 64 << 10
+	signedMaxAge  = 60 * time.Second
+	assertionLife = 60 * time.Second
+)
+
+// Introspection resolves opaque tokens by asking the authorization server (RFC 7662). It asks once for a token at a
+// time, remembers the inactive ones for a while, and stops asking for a moment when the server keeps failing. An
+// outage is an outage: it never says "inactive".
+type Introspection struct {
+	config IntrospectionConfig
+	call   func(ctx context.Context, raw string) (*answerOf, error)
+	slots  chan struct{}
+
+	mu       sync.Mutex
+	flights  map[jose.Digest]*flight
+	inactive *simplelru.LRU[jose.Digest, time.Time]
+	failures int
+	closed   time.Time // the breaker is open until then
+	probing  bool
+}
+
+type flight struct {
+	done   chan struct{}
+	claims *Claims
+	err    error
+}
+
+// NewIntrospection makes a Resolver, or reports every mistake in c at once. It asks nothing yet.
+func NewIntrospection(c IntrospectionConfig) (*Introspection, error) {
+	fill := func(d *time.Duration, otherwise time.Duration) {
+		if *d == 0 {
+			*d = otherwise
+		}
+	}
+	fill(&c.TTL, 30*time.Second)
+	fill(&c.NegativeTTL, 10*time.Second)
+	fill(&c.Timeout, 2*time.Second)
+	if c.MaxInFlight == 0 {
+		c.MaxInFlight = 64
+	}
+	c.Audiences = slices.Clone(c.Audiences)
+	var all []error
+	wrong := func(is bool, format string, args ...any) {
+		if is {
+			all = append(all, fmt.Errorf("token: IntrospectionConfig."+format, args...))
+		}
+	}
+	u, err := url.Parse(c.URL)
+	wrong(err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.Fragment != "", "URL is not an https URL")
+	wrong(c.Issuer == "", "Issuer is required")
+	wrong(len(c.Audiences) == 0 || slices.Contains(c.Audiences, ""), "Audiences is required, without empty names")
+	wrong(c.ClientID == "", "ClientID is required")
+	wrong(len(c.ClientKey) == 0 && (c.TLS == nil || len(c.TLS.Certificates) == 0 && c.TLS.GetClientCertificate == nil),
+		"ClientKey or a client certificate in TLS is required")
+	wrong((c.SignedBy == nil) != (c.SignedAudience == ""), "SignedBy and SignedAudience belong together")
+	wrong(c.TTL < 0 || c.NegativeTTL < 0 || c.Timeout < 0 || c.Timeout > 30*time.Second, "a duration is out of bounds")
+	wrong(c.MaxInFlight < 0 || c.MaxInFlight > 1<<14, "MaxInFlight is out of bounds")
+	var signer *jose.Signer
+	if len(c.ClientKey) != 0 {
+		signer, err = jose.ParseSigner(string(c.ClientKey))
+		wrong(err != nil, "ClientKey is not a usable private key")
+	}
+	if err := errors.Join(all...); err != nil {
+		return nil, err
+	}
+	inactive, err := simplelru.NewLRU[jose.Digest, time.Time](negatives, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &Introspection{
+		config: c, call: introspectOver(&c, u, signer), slots: make(chan struct{}, c.MaxInFlight),
+		flights: make(map[jose.Digest]*flight), inactive: inactive,
+	}, nil
+}
+
+var (
+	errBreaker  = errors.New("token: introspection keeps failing")
+	errBulkhead = errors.New("token: too many introspections at once")
+)
+
+// Resolve asks about raw, or waits for the answer that somebody else is waiting for.
+func (i *Introspection) Resolve(ctx context.Context, raw string) (*Claims, error) {
+	digest := jose.Sum(raw)
+	f, err := i.join(digest, raw, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	if err := wait(ctx, f.done); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	if f.err != nil {
+		return nil, f.err
+	}
+	claims := *f.claims // every waiter gets its own
+	claims.Audience, claims.Scope, claims.AMR = slices.Clone(claims.Audience), slices.Clone(claims.Scope), slices.Clone(claims.AMR)
+	return &claims, nil
+}
+
+// join finds or begins the call about one token.
+func (i *Introspection) join(digest jose.Digest, raw string, now time.Time) (*flight, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if until, ok := i.inactive.Get(digest); ok {
+		if now.Before(until) {
+			return nil, ErrInactive
+		}
+		i.inactive.Remove(digest)
+	}
+	if f := i.flights[digest]; f != nil {
+		return f, nil
+	}
+	if i.failures >= breakAfter && (now.Before(i.closed) || i.probing) {
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, errBreaker)
+	}
+	select {
+	case i.slots <- struct{}{}:
+	default:
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, errBulkhead)
+	}
+	i.probing = i.failures >= breakAfter
+	f := &flight{done: make(chan struct{})}
+	i.flights[digest] = f
+	go i.fly(f, digest, raw)
+	return f, nil
+}
+
+// fly makes the call on a context of its own: whoever asked first may go away.
+func (i *Introspection) fly(f *flight, digest jose.Digest, raw string) {
+	ctx, cancel := context.WithTimeout(context.Background(), i.config.Timeout)
+	defer cancel()
+	began := time.Now()
+	answer, err := i.call(ctx, raw)
+	if err == nil {
+		f.claims, err = i.believe(answer, began)
+	} else {
+		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	f.err = err
+	outage := errors.Is(err, ErrUnavailable)
+	i.mu.Lock()
+	switch {
+	case outage:
+		i.failures++
+		i.closed = time.Now().Add(breakFor)
+	case errors.Is(err, ErrInactive):
+		i.failures = 0
+		i.inactive.Add(digest, began.Add(i.config.NegativeTTL))
+	default:
+		i.failures = 0
+	}
+	i.probing = false
+	delete(i.flights, digest)
+	i.mu.Unlock()
+	<-i.slots
+	close(f.done)
+}

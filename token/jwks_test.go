@@ -1,0 +1,378 @@
+package token_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tegata-go/tegata/token"
+)
+
+// published from here on: a, b and c are keys of an issuer.
+func abc() (a, b, c *pair) {
+	return newPair("ES256", "a"), newPair("ES256", "b"), newPair("ES256", "c")
+}
+
+// withServer is a bubble with a publisher outside of it.
+func withServer(t *testing.T, name string, f func(t *testing.T, p *publisher)) {
+	t.Run(name, func(t *testing.T) {
+		p := newPublisher(t)
+		synctest.Test(t, func(t *testing.T) { f(t, p) })
+	})
+}
+
+func TestJWKSRefresh(t *testing.T) {
+	a, b, _ := abc()
+	withServer(t, "RFC9068-jwks, pitfall-29: a flood of unknown kids", func(t *testing.T, p *publisher) {
+		p.publish(published(a))
+		s := newJWKS(t, p.config())
+		if n := p.fetches(func() { knows(t, s, "a", true) }); n != 1 {
+			t.Errorf("%d fetches at first", n)
+		}
+		for range 5 {
+			if n := p.fetches(func() {
+				for i := range 1000 {
+					knows(t, s, fmt.Sprint("x", i), false)
+				}
+				knows(t, s, "a", true)
+			}); n > 1 {
+				t.Fatalf("%d fetches in one interval", n)
+			}
+			time.Sleep(time.Second)
+		}
+		if n := p.fetched.Load(); n != 5 {
+			t.Errorf("%d fetches in 5 s, want one each", n)
+		}
+	})
+	withServer(t, "RFC9068-jwks: a rotated key", func(t *testing.T, p *publisher) {
+		p.publish(published(a))
+		s := newJWKS(t, p.config())
+		knows(t, s, "a", true)
+		p.publish(published(a, b))
+		knows(t, s, "b", false)
+		time.Sleep(time.Second - time.Nanosecond)
+		knows(t, s, "b", false)
+		time.Sleep(time.Nanosecond)
+		if n := p.fetches(func() { knows(t, s, "b", true) }); n != 1 {
+			t.Errorf("%d fetches", n)
+		}
+	})
+	withServer(t, "pitfall-30: somebody else's unknown kid does not cost a rotation", func(t *testing.T, p *publisher) {
+		p.publish(published(a))
+		s := newJWKS(t, p.config())
+		knows(t, s, "a", true)
+		p.publish(published(a, b))
+		for range 30 {
+			time.Sleep(100 * time.Millisecond)
+			knows(t, s, "x", false)
+		}
+		if n := p.fetches(func() { knows(t, s, "b", true) }); n != 0 {
+			t.Errorf("%d fetches: the set was there already", n)
+		}
+	})
+	withServer(t, "pitfall-33: a key that was taken away", func(t *testing.T, p *publisher) {
+		p.publish(published(a, b))
+		s := newJWKS(t, p.config())
+		knows(t, s, "a", true)
+		p.publish(published(b))
+		time.Sleep(5*time.Minute - time.Nanosecond)
+		if n := p.fetches(func() { knows(t, s, "a", true) }); n != 0 {
+			t.Errorf("%d fetches within the TTL", n)
+		}
+		time.Sleep(time.Nanosecond)
+		if n := p.fetches(func() { knows(t, s, "a", false) }); n != 1 {
+			t.Errorf("%d fetches after the TTL", n)
+		}
+		knows(t, s, "b", true)
+	})
+	withServer(t, "a configured TTL and MinRefresh", func(t *testing.T, p *publisher) {
+		p.publish(published(a))
+		c := p.config()
+		c.TTL, c.MinRefresh = time.Minute, 10*time.Second
+		s := newJWKS(t, c)
+		knows(t, s, "a", true)
+		if n := p.fetches(func() {
+			for range 99 {
+				time.Sleep(100 * time.Millisecond)
+				knows(t, s, "x", false)
+			}
+		}); n != 0 {
+			t.Errorf("%d fetches within MinRefresh", n)
+		}
+		time.Sleep(100 * time.Millisecond)
+		if n := p.fetches(func() { knows(t, s, "x", false) }); n != 1 {
+			t.Errorf("%d fetches after MinRefresh", n)
+		}
+		time.Sleep(time.Minute)
+		if n := p.fetches(func() { knows(t, s, "a", true); knows(t, s, "a", true) }); n != 1 {
+			t.Errorf("%d fetches after the TTL", n)
+		}
+	})
+}
+
+func TestJWKSCacheControl(t *testing.T) {
+	a, _, _ := abc()
+	for _, c := range []struct {
+		name   string
+		fields []string
+		lives  time.Duration
+	}{
+		{"none", nil, 5 * time.Minute}, {"shorter", []string{"Cache-Control", "max-age=20"}, 20 * time.Second},
+		{"longer", []string{"Cache-Control", "max-age=86400"}, 5 * time.Minute}, {"below MinRefresh", []string{"Cache-Control", "max-age=0"}, time.Second},
+		{"no-store", []string{"Cache-Control", "no-store"}, time.Second}, {"no-cache", []string{"Cache-Control", "max-age=60, no-cache"}, time.Second},
+		{"unclear", []string{"Cache-Control", "max-age=soon"}, time.Second}, {"negative", []string{"Cache-Control", "max-age=-5"}, time.Second},
+		{"overflow", []string{"Cache-Control", "max-age=99999999999999999999"}, time.Second}, {"others", []string{"Cache-Control", "public, immutable"}, 5 * time.Minute},
+		{"case and quotes", []string{"Cache-Control", `Public , MAX-AGE="30"`}, 30 * time.Second},
+		{"two lines", []string{"Cache-Control", "max-age=60", "Cache-Control", "max-age=40"}, 40 * time.Second},
+		{"Expires is not asked", []string{"Expires", "Thu, 01 Jan 1970 00:00:00 GMT"}, 5 * time.Minute},
+	} {
+		withServer(t, "JWKSConfig.TTL: "+c.name, func(t *testing.T, p *publisher) {
+			p.publish(published(a), c.fields...)
+			s := newJWKS(t, p.config())
+			knows(t, s, "a", true)
+			time.Sleep(c.lives - time.Nanosecond)
+			if n := p.fetches(func() { knows(t, s, "a", true) }); n != 0 {
+				t.Errorf("fetched again too early")
+			}
+			time.Sleep(time.Nanosecond)
+			if n := p.fetches(func() { knows(t, s, "a", true) }); n != 1 {
+				t.Errorf("%d fetches at the end of its time", n)
+			}
+		})
+	}
+}
+
+func TestJWKSOutage(t *testing.T) {
+	a, b, _ := abc()
+	withServer(t, "RFC9068-jwks, pitfall-23: never loaded", func(t *testing.T, p *publisher) {
+		p.fail(500)
+		failures := 0
+		c := p.config()
+		c.Failed = func(error) { failures++ }
+		s := newJWKS(t, c)
+		if n := p.fetches(func() {
+			for range 100 {
+				cannotTell(t, s, "a")
+			}
+		}); n != 1 || failures != 1 {
+			t.Errorf("pitfall-32: %d fetches, %d told", n, failures)
+		}
+		p.publish(published(a))
+		cannotTell(t, s, "a")
+		time.Sleep(time.Second)
+		knows(t, s, "a", true)
+	})
+	withServer(t, "RFC9068-jwks: stale if error, until the bound", func(t *testing.T, p *publisher) {
+		p.publish(published(a))
+		c := p.config()
+		c.StaleFor = 10 * time.Minute
+		s := newJWKS(t, c)
+		knows(t, s, "a", true)
+		p.fail(503)
+		time.Sleep(5 * time.Minute)
+		n := p.fetches(func() {
+			for range 600 {
+				knows(t, s, "a", true)
+				time.Sleep(time.Second)
+			}
+			synctest.Wait()
+		})
+		if n > 601 || n < 100 {
+			t.Errorf("pitfall-32: %d fetches in 600 s", n)
+		}
+		knows(t, s, "a", true)
+		time.Sleep(time.Nanosecond)
+		cannotTell(t, s, "a")
+		p.publish(published(b))
+		time.Sleep(time.Second)
+		knows(t, s, "b", true)
+		knows(t, s, "a", false)
+	})
+	withServer(t, "an unknown kid while fetches fail is an outage", func(t *testing.T, p *publisher) {
+		p.publish(published(a))
+		s := newJWKS(t, p.config())
+		knows(t, s, "a", true)
+		p.fail(500)
+		time.Sleep(time.Second)
+		cannotTell(t, s, "x")
+		knows(t, s, "a", true)
+		time.Sleep(10 * time.Minute)
+		cannotTell(t, s, "x")
+		knows(t, s, "a", true)
+		p.publish(published(a))
+		time.Sleep(time.Second)
+		knows(t, s, "x", false)
+	})
+	withServer(t, "what a stale set verified is looked at again soon", func(t *testing.T, p *publisher) {
+		p.publish(published(a))
+		s := newJWKS(t, p.config())
+		knows(t, s, "a", true)
+		p.fail(500)
+		time.Sleep(6 * time.Minute)
+		keys, err := s.Find(context.Background(), "a")
+		if err != nil || len(keys) != 1 || time.Until(keys[0].KeepUntil) > time.Second {
+			t.Errorf("%v, %v", keys, err)
+		}
+	})
+}
+
+// TestJWKSWithTokens: what a verifier with a cache sees of all this.
+func TestJWKSWithTokens(t *testing.T) {
+	withServer(t, "pitfall-33: a removed key, for tokens verified before", func(t *testing.T, p *publisher) {
+		var s *token.JWKS
+		k := newRig(t, func(k *rig) {
+			p.publish(published(k.es, k.ps))
+			s = newJWKS(t, p.config())
+			k.jwt.Keys, k.cached = s, true
+		})
+		raw := k.bearer()
+		k.withBearer(raw).ok(t)
+		p.publish(published(k.ps))
+		time.Sleep(5*time.Minute - time.Second)
+		k.withBearer(raw).ok(t)
+		time.Sleep(time.Second)
+		k.withBearer(raw).is(t, eIT, token.ErrUnknownKey)
+	})
+	withServer(t, "pitfall-33: a removed key, at once after any fetch", func(t *testing.T, p *publisher) {
+		k := newRig(t, func(k *rig) {
+			p.publish(published(k.es, k.ps))
+			k.jwt.Keys, k.cached = newJWKS(t, p.config()), true
+		})
+		raw, other := k.bearer(), k.bearer(func(d *draft) { d.by(k.ps) })
+		k.withBearer(raw).ok(t)
+		k.withBearer(other).ok(t)
+		p.publish(published(k.ps))
+		time.Sleep(time.Second)
+		k.withBearer(k.bearer(header("kid", `"x"`))).is(t, eIT, token.ErrUnknownKey) // fetches
+		k.withBearer(raw).is(t, eIT, token.ErrUnknownKey)
+		k.withBearer(other).ok(t)
+	})
+	withServer(t, "the same kid with another key", func(t *testing.T, p *publisher) {
+		k := newRig(t, func(k *rig) {
+			p.publish(published(k.es))
+			k.jwt.Keys, k.cached = newJWKS(t, p.config()), true
+		})
+		raw := k.bearer()
+		k.withBearer(raw).ok(t)
+		p.publish(published(newPair("ES256", "es")))
+		time.Sleep(time.Second)
+		k.withBearer(k.bearer(header("kid", `"x"`))).is(t, eIT, token.ErrUnknownKey)
+		k.withBearer(raw).is(t, eIT, token.ErrSignature)
+	})
+	withServer(t, "a key that stayed keeps what it verified", func(t *testing.T, p *publisher) {
+		k := newRig(t, func(k *rig) {
+			p.publish(published(k.es))
+			k.jwt.Keys = newJWKS(t, p.config())
+		})
+		keys, err := k.jwt.Keys.Find(context.Background(), "es")
+		must(err)
+		time.Sleep(6 * time.Minute)
+		p.publish(published(k.ps, k.es))
+		knows(t, k.jwt.Keys, "ps", true)
+		if !keys[0].While.Load() {
+			t.Error("its life ended with the old set")
+		}
+	})
+	withServer(t, "RFC9068-jwks, OPS-fail-closed: down", func(t *testing.T, p *publisher) {
+		k := newRig(t, func(k *rig) {
+			p.fail(500)
+			k.jwt.Keys, k.cached = newJWKS(t, p.config()), true
+		})
+		raw := k.bearer()
+		k.withBearer(raw).is(t, e503, token.ErrUnavailable)
+		p.publish(published(k.es))
+		time.Sleep(time.Second)
+		k.withBearer(raw).ok(t)
+	})
+}
+
+func TestJWKSRun(t *testing.T) {
+	a, b, _ := abc()
+	withServer(t, "pitfall-38: ahead of time, and gone with its context", func(t *testing.T, p *publisher) {
+		p.publish(published(a))
+		s := newJWKS(t, p.config())
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() { ended <- s.Run(ctx) }()
+		time.Sleep(time.Second)
+		if n := p.fetches(func() { knows(t, s, "a", true) }); n != 0 {
+			t.Error("Run had not fetched")
+		}
+		p.publish(published(b))
+		time.Sleep(3*time.Minute + 45*time.Second)
+		if n := p.fetches(func() { knows(t, s, "b", true) }); n != 0 {
+			t.Error("Run did not fetch ahead of the TTL")
+		}
+		if n := p.fetches(func() { time.Sleep(time.Hour) }); n < 15 || n > 17 {
+			t.Errorf("%d fetches in an hour", n)
+		}
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		if n := p.fetches(func() { time.Sleep(time.Hour) }); n != 0 {
+			t.Errorf("%d fetches after its end", n)
+		}
+	})
+	withServer(t, "while it fails", func(t *testing.T, p *publisher) {
+		p.fail(500)
+		s := newJWKS(t, p.config())
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		go s.Run(ctx) //nolint:errcheck // it ends with ctx
+		if n := p.fetches(func() { time.Sleep(time.Minute + time.Millisecond) }); n < 30 || n > 61 {
+			t.Errorf("%d fetches in a minute", n)
+		}
+		p.publish(published(a))
+		time.Sleep(time.Second)
+		if n := p.fetches(func() { knows(t, s, "a", true) }); n != 0 {
+			t.Error("Run had not fetched")
+		}
+	})
+	withServer(t, "an ended context", func(t *testing.T, p *publisher) {
+		p.publish(published(a))
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		if err := newJWKS(t, p.config()).Run(ctx); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+}
+
+func TestJWKSFile(t *testing.T) {
+	a, b, _ := abc()
+	path := filepath.Join(t.TempDir(), "jwks.json")
+	write := func(text string) { must(os.WriteFile(path, []byte(text), 0o600)) }
+	bubble(t, "JWKSConfig.File: reload", func(t *testing.T) {
+		write(keySetOf(published(a)...))
+		s := newJWKS(t, token.JWKSConfig{File: path, TTL: 10 * time.Second})
+		knows(t, s, "a", true)
+		write(keySetOf(published(b)...))
+		knows(t, s, "a", true)
+		time.Sleep(10 * time.Second)
+		knows(t, s, "a", false)
+		knows(t, s, "b", true)
+		for _, text := range []string{"", "{", `{"keys":[]}`, string(make([]byte, 2<<20))} {
+			write(text)
+			time.Sleep(10 * time.Second)
+			knows(t, s, "b", true)
+			cannotTell(t, s, "a")
+		}
+		must(os.Remove(path))
+		time.Sleep(10 * time.Second)
+		knows(t, s, "b", true)
+		time.Sleep(time.Hour + time.Minute)
+		cannotTell(t, s, "b")
+		write(keySetOf(published(a)...))
+		time.Sleep(time.Second)
+		knows(t, s, "a", true)
+	})
+	bubble(t, "JWKSConfig.File: a directory", func(t *testing.T) {
+		cannotTell(t, newJWKS(t, token.JWKSConfig{File: t.TempDir()}), "a")
+	})
+}
