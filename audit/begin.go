@@ -2,7 +2,6 @@ package audit
 
 import (
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -69,11 +68,21 @@ func (c *record) replace() {
 	c.sent.Store(true)
 }
 
+// dropTrailers takes away what the handler set after our 503 was sent, to go out behind it.
+func (c *record) dropTrailers() {
+	h := c.under.Header()
+	for name := range h {
+		if strings.HasPrefix(name, http.TrailerPrefix) {
+			delete(h, name)
+		}
+	}
+}
+
 // reset takes away everything that the handler has set on the response.
 func (c *record) reset() {
 	h := c.under.Header()
 	clear(h)
 	for name, values := range c.outer {
-		h[name] = slices.Clone(values)
+		h[name] = values
 	}
 }

@@ -156,7 +156,7 @@ func TestRouteIsThePatternOfTheCopyThatWentOn(t *testing.T) {
 	}
 }
 
-func TestNothingOfTheRequestIsRecorded(t *testing.T) { // pitfall 110
+func TestNothingOfTheRequestIsRecorded(t *testing.T) { // pitfall 17, pitfall 110
 	var out bytes.Buffer
 	l, err := audit.New(audit.Config{Handler: audit.NewLines(&out)})
 	if err != nil {
@@ -198,4 +198,20 @@ func FuzzFactText(f *testing.F) {
 			t.Errorf("%q became %q without need", s, got)
 		}
 	})
+}
+
+// adder adds a fact while it is asked for its value.
+type adder struct{ r *http.Request }
+
+func (a adder) LogValue() slog.Value {
+	audit.Add(a.r.Context(), attr("inner", 1))
+	return slog.StringValue("x")
+}
+
+func TestValuerMayAddFacts(t *testing.T) {
+	s := &spy{}
+	trail(t, s).Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		audit.Add(r.Context(), attr("outer", adder{r})) // would deadlock if asked under the lock
+	})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	s.one(t).has(t, line{"inner": int64(1), "outer": "x"})
 }

@@ -44,29 +44,31 @@ func meddler(how string) http.Handler {
 	})
 }
 
+// sentIDs are what clients send as an interaction id.
+var sentIDs = []struct {
+	name  string
+	lines []string
+	kept  bool
+}{
+	{"none", nil, false},
+	{"lower", []string{anID}, true},
+	{"mixed case", []string{"93BAC548-d2de-4546-B106-880a5018460d"}, true},
+	{"nil UUID", []string{"00000000-0000-0000-0000-000000000000"}, true},
+	{"not a UUID", []string{"hello"}, false},
+	{"empty", []string{""}, false},
+	{"no dashes", []string{strings.ReplaceAll(anID, "-", "")}, false},
+	{"braces", []string{"{" + anID + "}"}, false},
+	{"urn", []string{"urn:uuid:" + anID}, false},
+	{"a digit too many", []string{anID + "0"}, false},
+	{"dash elsewhere", []string{"93bac54-8d2de-4546-b106-880a5018460d"}, false},
+	{"g", []string{"g3bac548-d2de-4546-b106-880a5018460d"}, false},
+	{"10 KiB", []string{strings.Repeat("a", 10<<10)}, false},
+	{"two lines", []string{anID, anID}, false},
+	{"comma list", []string{anID + ", " + anID}, false},
+}
+
 func TestInteractionID(t *testing.T) {
 	meddling := []string{"nothing", "delete", "clear", "replace", "add", "in place", "raw key", "refuse", "panic"}
-	sent := []struct {
-		name  string
-		lines []string
-		kept  bool
-	}{
-		{"none", nil, false},
-		{"lower", []string{anID}, true},
-		{"mixed case", []string{"93BAC548-d2de-4546-B106-880a5018460d"}, true},
-		{"nil UUID", []string{"00000000-0000-0000-0000-000000000000"}, true},
-		{"not a UUID", []string{"hello"}, false},
-		{"empty", []string{""}, false},
-		{"no dashes", []string{strings.ReplaceAll(anID, "-", "")}, false},
-		{"braces", []string{"{" + anID + "}"}, false},
-		{"urn", []string{"urn:uuid:" + anID}, false},
-		{"a digit too many", []string{anID + "0"}, false},
-		{"dash elsewhere", []string{"93bac54-8d2de-4546-b106-880a5018460d"}, false},
-		{"g", []string{"g3bac548-d2de-4546-b106-880a5018460d"}, false},
-		{"10 KiB", []string{strings.Repeat("a", 10<<10)}, false},
-		{"two lines", []string{anID, anID}, false},
-		{"comma list", []string{anID + ", " + anID}, false},
-	}
 	s := &spy{}
 	mux := http.NewServeMux()
 	for _, how := range meddling {
@@ -74,8 +76,8 @@ func TestInteractionID(t *testing.T) {
 	}
 	overBoth(t, trail(t, s).Wrap(mux), func(t *testing.T, client *http.Client, url string) {
 		for _, how := range meddling {
-			for _, c := range sent {
-				t.Run("FAPI1-BASE-6.2.1-11/"+how+"/"+c.name, func(t *testing.T) {
+			for _, c := range sentIDs {
+				t.Run("FAPI1-BASE-6.2.1-10,11,12,pitfall-108/"+how+"/"+c.name, func(t *testing.T) {
 					var header []string
 					for _, l := range c.lines {
 						header = append(header, "X-Fapi-Interaction-Id", l)

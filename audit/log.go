@@ -125,6 +125,9 @@ func (c *record) close() {
 		stack = debug.Stack()
 	}
 	cut := c.settle(p, aborted)
+	if c.lost {
+		c.dropTrailers()
+	}
 	c.over(panicked, stack)
 	if cut {
 		panic(http.ErrAbortHandler) // never p: its value may hold secrets

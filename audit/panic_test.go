@@ -127,7 +127,7 @@ func TestPanicsOfHooksAreContained(t *testing.T) {
 
 func TestPanicWhileTheSinkIsDown(t *testing.T) {
 	s := &spy{fail: func(int) error { return errDown }}
-	h := trail(t, s).Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("x") }))
+	h := anew(t, s, func(http.ResponseWriter, *http.Request) { panic("x") })
 	overBoth(t, h, func(t *testing.T, client *http.Client, url string) {
 		do(t, client, "GET", url).isProblem(t, 503)
 	})

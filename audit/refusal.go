@@ -44,16 +44,26 @@ type Refusal struct {
 }
 
 // Error is the reason's text: nothing of the request and nothing of the cause.
-func (f *Refusal) Error() string { return string(f.Reason) }
+func (f *Refusal) Error() string {
+	if f == nil { // a nil *Refusal in an error is still an error
+		return string(ErrInternal)
+	}
+	return string(f.Reason)
+}
 
 // Is makes errors.Is(err, reason) true for this refusal's reason.
 func (f *Refusal) Is(target error) bool {
 	reason, ok := target.(Reason)
-	return ok && reason == f.Reason
+	return ok && f != nil && reason == f.Reason
 }
 
 // Unwrap gives the cause.
-func (f *Refusal) Unwrap() error { return f.Cause }
+func (f *Refusal) Unwrap() error {
+	if f == nil {
+		return nil
+	}
+	return f.Cause
+}
 
 // refusalOf gives the refusal inside err; an error that is none is our own fault.
 func refusalOf(err error) *Refusal {

@@ -35,6 +35,8 @@ func marked() *http.ServeMux {
 	return mux
 }
 
+var everything = marked()
+
 func TestNotFound(t *testing.T) {
 	s := &spy{}
 	overBoth(t, trail(t, s).Wrap(audit.NotFound(marked())), func(t *testing.T, client *http.Client, url string) {
@@ -110,7 +112,7 @@ func lawful(t *testing.T, method, host, path string) {
 		h.ServeHTTP(w, &http.Request{Method: method, URL: u, Host: host, RequestURI: path, Header: http.Header{}, ProtoMajor: 1, ProtoMinor: 1})
 		return w
 	}
-	mux := marked()
+	mux := everything
 	theirs, ours := ask(mux), ask(audit.NotFound(mux))
 	if handler := theirs.Header().Get("X-Handler"); handler != "" || theirs.Code == 301 && u.EscapedPath() == "/moved" && method != "CONNECT" {
 		if ours.Header().Get("X-Handler") != handler || ours.Code != theirs.Code || ours.Body.String() != theirs.Body.String() {

@@ -44,7 +44,10 @@ func (l *Log) take(ctx context.Context, rec slog.Record) error {
 
 // handle turns a panic of the sink into an error.
 func (l *Log) handle(ctx context.Context, rec slog.Record) (err error) {
-	err = errUnfinished
-	defer func() { _ = recover() }()
+	defer func() {
+		if recover() != nil {
+			err = errUnfinished
+		}
+	}()
 	return l.handler.Handle(ctx, rec)
 }

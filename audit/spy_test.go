@@ -116,6 +116,11 @@ func trail(t testing.TB, s *spy, adjust ...func(*audit.Config)) *audit.Log {
 	return l
 }
 
+// anew wraps h in a new log for each request, so that no request pays for the one before.
+func anew(t testing.TB, s *spy, h http.HandlerFunc, adjust ...func(*audit.Config)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { trail(t, s, adjust...).Wrap(h).ServeHTTP(w, r) })
+}
+
 // outcomes collects what Config.Done is told.
 type outcomes chan audit.Done
 

@@ -39,8 +39,7 @@ func (c *record) hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return http.NewResponseController(c.under).Hijack()
 	}
 	if c.commit(http.StatusSwitchingProtocols, keyHijacked) != nil {
-		c.replace()
-		return nil, nil, errLost
+		return nil, nil, errLost // and whatever is written next is our 503
 	}
 	conn, rw, err := http.NewResponseController(c.under).Hijack()
 	if err == nil {

@@ -11,12 +11,7 @@ import (
 // writer is the response writer that handlers get: whatever makes bytes leave begins first.
 type writer struct{ c *record }
 
-func (w writer) Header() http.Header {
-	if w.c.sent.Load() && w.c.lost {
-		return http.Header{} // what is set now must not become a trailer of our 503
-	}
-	return w.c.under.Header()
-}
+func (w writer) Header() http.Header { return w.c.under.Header() }
 
 func (w writer) WriteHeader(status int) {
 	if status < 100 || status > 999 {

@@ -176,7 +176,9 @@ func unb64(tb testing.TB, s string) string {
 	return string(b)
 }
 
-func (b *bench) token(alg string, dpop bool) string {
+func (b *bench) token(alg string, dpop bool) string { return b.tokenFor(alg, dpop, 50*time.Minute) }
+
+func (b *bench) tokenFor(alg string, dpop bool, life time.Duration) string {
 	b.serial++
 	kid, key := "es", crypto.Signer(b.es)
 	if alg == "PS256" {
@@ -190,7 +192,7 @@ func (b *bench) token(alg string, dpop bool) string {
 	now := time.Now().Unix()
 	return b.sign(map[string]any{"alg": alg, "kid": kid, "typ": "at+jwt"}, map[string]any{
 		"iss": benchIssuer, "sub": "user-1", "aud": []string{benchOrigin}, "client_id": "client-1", "jti": "token-" + strconv.Itoa(b.serial),
-		"iat": now, "exp": now + 3000, "scope": "accounts payments", "acr": "urn:bank:acr:sca", "auth_time": now, "cnf": confirmation,
+		"iat": now, "exp": now + int64(life/time.Second), "scope": "accounts payments", "acr": "urn:bank:acr:sca", "auth_time": now, "cnf": confirmation,
 	}, key)
 }
 

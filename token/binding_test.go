@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/tegata-go/tegata/audit"
 	"github.com/tegata-go/tegata/token"
@@ -87,6 +88,7 @@ func TestConfirmationByResolver(t *testing.T) {
 	}{
 		{"pitfall-24: bad x5t", func(c *token.Claims) { c.X5T += "=" }, token.ErrConfirmation}, {"bad jkt", func(c *token.Claims) { c.JKT = "x" }, token.ErrConfirmation},
 		{"no issuer", func(c *token.Claims) { c.Issuer = "" }, token.ErrClaims}, {"nobody", func(c *token.Claims) { c.Client = "" }, token.ErrClaims},
+		{"RFC9068-4-6: expired", func(c *token.Claims) { c.Expires = time.Now() }, token.ErrExpired}, {"no expiry", func(c *token.Claims) { c.Expires = time.Time{} }, token.ErrClaims},
 		{"RFC8705-3.2: no confirmation", func(c *token.Claims) { c.X5T = "" }, token.ErrUnbound},
 	} {
 		t.Run(c.id, func(t *testing.T) {

@@ -28,6 +28,8 @@ type Claims struct {
 	JKT string // cnf.jkt: RFC 9449 §6.1, 43 characters
 	X5T string // cnf.x5t#S256: RFC 8705 §3.1, 43 characters
 
+	JSON string // all claims as one JSON object, for Grant.Claim; empty: there are no others
+
 	KeepUntil time.Time    // no cache may use these claims after it; zero: until Expires
 	While     *atomic.Bool // no cache may use these claims once it is false; nil: always true
 }

@@ -184,7 +184,7 @@ func (c *Config) mistakes() error {
 		}
 		if c.Target == nil {
 			origin, err := uri.Normalize(c.Origin)
-			wrong(err != nil || strings.Count(origin, "/") != 3 || strings.ContainsAny(c.Origin, "?#"),
+			wrong(err != nil || strings.Count(origin, "/") != 3 || !strings.HasSuffix(origin, "/") || strings.ContainsAny(c.Origin, "?#"),
 				"Origin must be scheme, host and port, for example https://api.bank.example")
 			c.Target = defaultTarget(strings.TrimSuffix(origin, "/"))
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/tegata-go/tegata/audit"
 	"github.com/tegata-go/tegata/internal/jose"
+	"github.com/tegata-go/tegata/internal/strictjson"
 	"github.com/tegata-go/tegata/replay"
 )
 
@@ -177,6 +178,26 @@ func (g Grant) JKT() string { return g.claims().JKT }
 
 // X5T is the thumbprint of the certificate that the token is bound to, empty when to none.
 func (g Grant) X5T() string { return g.claims().X5T }
+
+// Claim is the exact JSON text of any claim of the token, as it was issued; false when the token has none of that
+// name. Case counts. When Claims.JSON is no JSON object every claim is there, with an empty text that no reader
+// accepts: what cannot be read is never taken for absent.
+func (g Grant) Claim(name string) (json string, ok bool) {
+	claims := g.claims().JSON
+	if claims == "" {
+		return "", false
+	}
+	err := strictjson.Members(claims, func(n, value string) error {
+		if n == name {
+			json, ok = value, true
+		}
+		return nil
+	})
+	if err != nil {
+		return "", true
+	}
+	return json, ok
+}
 
 // SetHeader says on success what the client must know: the next DPoP nonce (RFC 9449 §8.2).
 func (g Grant) SetHeader(h http.Header) {

@@ -7,10 +7,12 @@ import (
 	"github.com/tegata-go/tegata/internal/strictjson"
 )
 
-var claimNames = []string{"iss", "sub", "client_id", "jti", "aud", "scope", "exp", "nbf", "iat", "auth_time", "acr", "amr", "cnf"}
+var claimNames = []string{"iss", "sub", "client_id", "jti", "aud", "scope", "exp", "nbf", "iat", "auth_time", "acr", "amr", "cnf",
+	"authorization_details", "consent_id"}
 
 // readClaims reads the payload of a JWT access token. A claim of the wrong type is refused, null included.
 func readClaims(c *Claims, text string) error {
+	c.JSON = text
 	return strictjson.Members(text, func(name, value string) (err error) {
 		switch name {
 		case "iss":

@@ -18,12 +18,14 @@ const maxJTI = 256 // characters
 
 // proof is a DPoP proof whose signature nobody has checked yet.
 type proof struct {
-	jws   jose.JWS
-	alg   string
-	key   jose.Key
-	jti   string
-	nonce string
-	made  time.Time // iat
+	jws  jose.JWS
+	alg  string
+	key  jose.Key
+	jti  string
+	made time.Time // iat
+
+	nonced bool // it has a nonce, of whatever type
+	nonce  string
 
 	nonceMade time.Time // when the nonce was minted, if it is ours
 	nonceErr  error
@@ -62,7 +64,7 @@ func (v *Verifier) readProof(p *proof, r *http.Request, line string, token jose.
 // timely is RFC 9449 §4.3 step 11: iat, or the time in the nonce that stands in for it, is inside the window. Where a
 // nonce may stand in and there is none that does, one is demanded later.
 func (v *Verifier) timely(p *proof, now time.Time) bool {
-	if v.nonces != nil && p.nonce != "" {
+	if v.nonces != nil && p.nonced {
 		p.nonceMade, p.nonceErr = v.nonces.Open(p.nonce)
 	}
 	if v.standsIn(p) {
@@ -74,16 +76,21 @@ func (v *Verifier) timely(p *proof, now time.Time) bool {
 }
 
 func (v *Verifier) standsIn(p *proof) bool {
-	return v.nonceForIAT && p.nonce != "" && p.nonceErr == nil
+	return v.nonceForIAT && p.nonced && p.nonceErr == nil
 }
 
 // lives says when a proof was made at the earliest, and until when any clock that is allowed for could accept it: by
-// its iat, or by its nonce.
+// its iat or, where a policy lets it stand in, by its nonce. Policies may be replaced while the store stays, so both
+// count under each of them.
 func (v *Verifier) lives(p *proof) (made, until time.Time) {
-	if !v.standsIn(p) {
-		return p.made, p.made.Add(v.maxAge + 2*v.maxSkew)
+	made, until = p.made, p.made.Add(v.maxAge)
+	if v.nonces != nil && p.nonced && p.nonceErr == nil {
+		made = p.nonceMade
+		if byNonce := p.nonceMade.Add(v.nonces.Lifetime()); byNonce.After(until) || v.standsIn(p) {
+			until = byNonce
+		}
 	}
-	return p.nonceMade, p.nonceMade.Add(v.nonces.Lifetime() + 2*v.maxSkew)
+	return made, until.Add(2 * v.maxSkew)
 }
 
 var proofHeader = []string{"typ", "alg", "jwk", "crit", "b64", "cty"}
@@ -137,7 +144,8 @@ func (p *proof) readClaims(now time.Time, skew time.Duration) audit.Reason {
 		case "ath":
 			p.ath, err = nonEmpty(value)
 		case "nonce":
-			p.nonce, err = nonEmpty(value)
+			p.nonced = true
+			p.nonce, _ = strictjson.String(value) // no string is no nonce of ours: RFC 9449 §9 answers both alike
 		case "iat":
 			p.made, err = numericDate(value)
 		case "exp":

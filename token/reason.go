@@ -79,7 +79,7 @@ type answer struct {
 }
 
 // answers is the one table from reason to answer. Reasons that share a code share the sentence too.
-var answers = index([]answer{{
+var answers = index(append([]answer{{
 	audit.Refusal{Status: 401, Detail: "an access token is required"},
 	[]audit.Reason{ErrMissing, ErrInQuery, ErrScheme},
 }, {
@@ -110,7 +110,7 @@ var answers = index([]answer{{
 }, {
 	audit.Refusal{Status: 503, Detail: "temporarily unavailable"},
 	[]audit.Reason{ErrUnavailable, replay.ErrUnavailable, replay.ErrFull},
-}})
+}}, policyAnswers...))
 
 func index(list []answer) map[audit.Reason]audit.Refusal {
 	byReason := make(map[audit.Reason]audit.Refusal)
@@ -127,7 +127,7 @@ func index(list []answer) map[audit.Reason]audit.Refusal {
 // reasonOf finds what the table knows in err; anything else is an outage. What is left of err is the cause.
 func reasonOf(err error) (audit.Reason, error) {
 	var f *audit.Refusal
-	if errors.As(err, &f) {
+	if errors.As(err, &f) && f != nil {
 		if _, known := answers[f.Reason]; known {
 			return f.Reason, f.Cause
 		}

@@ -44,6 +44,7 @@ var (
 	eIDP = shape{"E-IDP", 401, "invalid_dpop_proof", inDPoP}
 	eUDN = shape{"E-UDN", 401, "use_dpop_nonce", inDPoP}
 	eIR  = shape{"E-IR", 400, "invalid_request", inAll}
+	eIR1 = shape{"E-IR of one scheme", 400, "invalid_request", inUsed} // RFC 9449 §7.2: it is known which was meant
 	eIS  = shape{"E-IS", 403, "insufficient_scope", inUsed}
 	e503 = shape{"503", 503, "", inNone}
 	e500 = shape{"500", 500, "", inNone}

@@ -122,8 +122,11 @@ func (v *Verifier) prove(r *http.Request, a *attempt, g *Grant, now time.Time) *
 
 // refuse makes the refusal for reason; use_dpop_nonce takes a fresh nonce along (RFC 9449 §9).
 func (v *Verifier) refuse(s scheme, reason audit.Reason, cause error) *audit.Refusal {
-	if reason == replay.ErrTooOld && v.nonces != nil {
+	switch {
+	case reason == replay.ErrTooOld && v.nonces != nil:
 		reason = ErrNonce
+	case answers[reason].Code == useNonce && v.nonces == nil:
+		reason = ErrUnavailable // somebody else's word: there is no nonce to offer
 	}
 	f := v.challenges.refusal(s, reason, cause, "")
 	if f.Code == useNonce {
@@ -206,7 +209,7 @@ func (v *Verifier) certified(r *http.Request, f *facts) (audit.Reason, error) {
 // uncertified tells a certificate that was shown and is unacceptable from an outage.
 func uncertified(err error) (audit.Reason, error) {
 	var f *audit.Refusal
-	if errors.As(err, &f) && f.Status < http.StatusInternalServerError {
+	if errors.As(err, &f) && f != nil && f.Status < http.StatusInternalServerError {
 		return ErrCertificate, err
 	}
 	return ErrUnavailable, err
@@ -220,9 +223,9 @@ func (v *Verifier) proofSigned(r *http.Request, a *attempt, g *Grant, now time.T
 		return ErrProofSignature, nil
 	case v.nonces == nil:
 		return "", nil
-	case p.nonce == "" && v.demands(r, p, *g):
+	case !p.nonced && v.demands(r, p, *g):
 		return ErrNonceMissing, nil
-	case p.nonce == "":
+	case !p.nonced:
 		return "", nil
 	case p.nonceErr != nil:
 		return ErrNonce, p.nonceErr
@@ -247,8 +250,13 @@ func (v *Verifier) demands(r *http.Request, p *proof, g Grant) bool {
 // admitted answers what Config.Admit said: its own refusal, a reason of ours, or a plain no.
 func (v *Verifier) admitted(s scheme, err error) *audit.Refusal {
 	var f *audit.Refusal
-	if errors.As(err, &f) {
+	if errors.As(err, &f) && f != nil {
 		return f // audit.Refused completes its challenges
+	}
+	if reason, ok := errors.AsType[audit.Reason](err); ok {
+		if _, known := answers[reason]; known {
+			return v.refuse(s, reason, err)
+		}
 	}
 	return v.refuse(s, ErrNotAdmitted, err)
 }
