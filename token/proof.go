@@ -84,9 +84,11 @@ func (v *Verifier) standsIn(p *proof) bool {
 // count under each of them.
 func (v *Verifier) lives(p *proof) (made, until time.Time) {
 	made, until = p.made, p.made.Add(v.maxAge)
+	if v.standsIn(p) {
+		made, until = p.nonceMade, time.Time{}
+	}
 	if v.nonces != nil && p.nonced && p.nonceErr == nil {
-		made = p.nonceMade
-		if byNonce := p.nonceMade.Add(v.nonces.Lifetime()); byNonce.After(until) || v.standsIn(p) {
+		if byNonce := p.nonceMade.Add(v.nonces.Lifetime()); byNonce.After(until) {
 			until = byNonce
 		}
 	}
