@@ -15,7 +15,7 @@ const (
 	limitBody   = 1 << 30
 )
 
-// BodyPolicy decides about the body of a request whose caller is known and whose head was not refused. Body is nil
+// BodyPolicy decides about the body of a request whose caller is known and whose head was not refused. Body is empty
 // when there is none; it must be neither changed nor kept. The Body of the request is not to be read.
 type BodyPolicy func(r *http.Request, g Grant, body []byte) error
 

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"cmp"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -73,7 +74,7 @@ type Config struct {
 	// Replay remembers the proofs that were used. Required unless Binding is BindingCertificate.
 	Replay replay.Store
 
-	// Service separates the proofs of services that share a Store. Empty: Origin.
+	// Service separates the proofs of services that share a Store. Empty: Origin, in its normal form.
 	Service string
 
 	// Nonce says when proofs must carry a nonce, Nonces makes and opens them: required unless NonceNever.
@@ -147,9 +148,6 @@ func (c *Config) fill() {
 	if c.Realm == "" {
 		c.Realm = "api"
 	}
-	if c.Service == "" {
-		c.Service = c.Origin
-	}
 	c.ProofAlgorithms = slices.Clone(c.ProofAlgorithms)
 	if len(c.ProofAlgorithms) == 0 {
 		c.ProofAlgorithms = jose.Algorithms()
@@ -176,7 +174,6 @@ func (c *Config) mistakes() error {
 		wrong(c.Nonce != NonceNever && c.Nonces == nil, "Nonces is required; NonceNever declines it")
 		wrong((c.Nonce == NonceOnRisk) != (c.Risky != nil), "Risky belongs to NonceOnRisk")
 		wrong(c.Nonce == NonceNever && c.NonceForIAT, "NonceForIAT needs nonces")
-		wrong(c.Service == "", "Service is required when Origin is not given")
 		wrong(c.MaxAge < time.Second || c.MaxAge > limitMaxAge, "MaxAge is not within 1 s and %v", limitMaxAge)
 		wrong(c.MaxSkew < time.Second || c.MaxSkew > limitMaxSkew, "MaxSkew is not within 1 s and %v", limitMaxSkew)
 		for _, alg := range c.ProofAlgorithms {
@@ -186,7 +183,12 @@ func (c *Config) mistakes() error {
 			origin, err := uri.Normalize(c.Origin)
 			wrong(err != nil || strings.Count(origin, "/") != 3 || !strings.HasSuffix(origin, "/") || strings.ContainsAny(c.Origin, "?#"),
 				"Origin must be scheme, host and port, for example https://api.bank.example")
-			c.Target = defaultTarget(strings.TrimSuffix(origin, "/"))
+			origin = strings.TrimSuffix(origin, "/")
+			c.Target = defaultTarget(origin)
+			c.Service = cmp.Or(c.Service, origin) // replicas that spell Origin differently remember alike
+		} else {
+			c.Service = cmp.Or(c.Service, c.Origin)
+			wrong(c.Service == "", "Service is required when Origin is not given")
 		}
 	}
 	return errors.Join(all...)

@@ -30,7 +30,7 @@ func mistakes(t *testing.T, err error, parts ...string) {
 func TestNewReportsEveryMistake(t *testing.T) {
 	t.Run("zero Config", func(t *testing.T) {
 		v, err := token.New(token.Config{})
-		mistakes(t, err, "Resolver", "Revocations", "Certificate", "Replay", "Nonces", "Service", "Origin")
+		mistakes(t, err, "Resolver", "Revocations", "Certificate", "Replay", "Nonces", "Origin")
 		if v != nil {
 			t.Error("a Verifier beside an error")
 		}

@@ -98,8 +98,8 @@ func (g Grant) refuse(reason audit.Reason, cause error, parameters string) error
 	}
 	f := g.by.challenges.refusal(g.scheme, reason, cause, "")
 	f.Client = g.Client()
-	if f.Code == "" && f.Status < http.StatusInternalServerError {
-		f.Header = nil // no credentials would help
+	if f.Status != http.StatusUnauthorized && f.Code != insufficientScope {
+		delete(f.Header, "Www-Authenticate") // no credentials would help
 	}
 	lines := f.Header["Www-Authenticate"]
 	for i := range lines {
@@ -122,8 +122,14 @@ func reasonIn(err error) audit.Reason {
 	return audit.ErrInternal
 }
 
-// isOutage is true for what says nothing about the caller.
+// isOutage is true for an error that says nothing about the caller: anything but a refusal below 500.
 func isOutage(err error) bool {
 	var f *audit.Refusal
 	return !errors.As(err, &f) || f == nil || f.Status >= http.StatusInternalServerError
+}
+
+// isServerFault is true for a refusal of 500 or above.
+func isServerFault(err error) bool {
+	var f *audit.Refusal
+	return errors.As(err, &f) && f != nil && f.Status >= http.StatusInternalServerError
 }

@@ -70,7 +70,7 @@ var policyAnswers = []answer{{
 		ErrRole, ErrRoleCertificate, ErrDenied,
 	},
 }, {
-	audit.Refusal{Status: 400, Code: invalidRequest, Detail: "the body did not arrive whole"},
+	audit.Refusal{Status: 400, Detail: "the body did not arrive whole"},
 	[]audit.Reason{ErrBody},
 }, {
 	audit.Refusal{Status: 413, Detail: "the body is too large"},

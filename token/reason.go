@@ -34,7 +34,7 @@ const (
 	ErrDecryption   = audit.Reason("token: cannot be decrypted")
 
 	ErrUnbound             = audit.Reason("token: not sender-constrained")
-	ErrDowngrade           = audit.Reason("token: bound to a DPoP key, sent as Bearer")
+	ErrDowngrade           = audit.Reason("token: bound to a DPoP key but sent as Bearer")
 	ErrNotDPoP             = audit.Reason("token: not bound to a DPoP key")
 	ErrNoCertificate       = audit.Reason("token: no client certificate")
 	ErrCertificateMismatch = audit.Reason("token: bound to another certificate")

@@ -84,7 +84,7 @@ func TestReplay(t *testing.T) {
 		k.build()
 		fresh := k.config.Nonces.Mint()
 		old := k.proof(raw, claim("nonce", quote(fresh)), claim("iat", seconds(time.Now().Add(-5*time.Second))))
-		k.withDPoP(raw, old).is(t, eUDN, token.ErrNonce)
+		k.withDPoP(raw, old).is(t, eUDN, replay.ErrTooOld)
 		k.withDPoP(raw, k.proof(raw, claim("nonce", quote(fresh)))).ok(t)
 	})
 	bubble(t, "RFC9449-4.3-ord: a bad proof does not spend the jti of a good one", func(t *testing.T) {

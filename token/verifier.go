@@ -122,13 +122,15 @@ func (v *Verifier) prove(r *http.Request, a *attempt, g *Grant, now time.Time) *
 
 // refuse makes the refusal for reason; use_dpop_nonce takes a fresh nonce along (RFC 9449 §9).
 func (v *Verifier) refuse(s scheme, reason audit.Reason, cause error) *audit.Refusal {
+	told := reason
 	switch {
 	case reason == replay.ErrTooOld && v.nonces != nil:
-		reason = ErrNonce
+		told = ErrNonce // a nonce of this process makes the proof one that the store can judge
 	case answers[reason].Code == useNonce && v.nonces == nil:
-		reason = ErrUnavailable // somebody else's word: there is no nonce to offer
+		reason, told = ErrUnavailable, ErrUnavailable // somebody else's word: there is no nonce to offer
 	}
-	f := v.challenges.refusal(s, reason, cause, "")
+	f := v.challenges.refusal(s, told, cause, "")
+	f.Reason = reason
 	if f.Code == useNonce {
 		f.Header["Dpop-Nonce"] = []string{v.nonces.Mint()}
 	}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/tegata-go/tegata/audit"
+	"github.com/tegata-go/tegata/ratelimit"
+	"github.com/tegata-go/tegata/ratelimit/limiterstore"
+)
+
+// options are the flags of serve, read and judged.
+type options struct {
+	addr, publicURL           string
+	certFile, keyFile, caFile string
+	issuer, audience          string
+	jwksURL, jwksFile         string
+	jwksTTL, jwksMinRefresh   time.Duration
+	requireNonce              bool
+	nonceTTL                  time.Duration
+	redis                     *redis.Options   // nil: remember in this process
+	rate                      *ratelimit.Limit // nil: no limit
+	auditFile                 string           // empty: standard error
+	waive                     func(*http.Request, *audit.Refusal) bool
+}
+
+// texts are the flags whose value needs more reading than package flag does.
+type texts struct{ jwks, redis, rate, reportOnly string }
+
+// parse reads the command line, and reports everything that is wrong with it at once. Its errors never quote the
+// value of -redis, which holds a password.
+func parse(args []string) (*options, error) {
+	o, t := new(options), new(texts)
+	set := flag.NewFlagSet("serve", flag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	set.StringVar(&o.addr, "addr", "", "")
+	set.StringVar(&o.publicURL, "public-url", "", "")
+	set.StringVar(&o.certFile, "tls-cert", "", "")
+	set.StringVar(&o.keyFile, "tls-key", "", "")
+	set.StringVar(&o.caFile, "client-ca", "", "")
+	set.StringVar(&o.issuer, "issuer", "", "")
+	set.StringVar(&o.audience, "audience", "", "")
+	set.StringVar(&t.jwks, "jwks", "", "")
+	set.DurationVar(&o.jwksTTL, "jwks-ttl", 5*time.Minute, "")
+	set.DurationVar(&o.jwksMinRefresh, "jwks-min-refresh", time.Second, "")
+	set.BoolVar(&o.requireNonce, "require-nonce", false, "")
+	set.DurationVar(&o.nonceTTL, "nonce-ttl", 5*time.Minute, "")
+	set.StringVar(&t.redis, "redis", "", "")
+	set.StringVar(&t.rate, "rate", "", "")
+	set.StringVar(&o.auditFile, "audit", "", "")
+	set.StringVar(&t.reportOnly, "report-only", "", "")
+	if err := set.Parse(args); err != nil {
+		return nil, unquoted(err)
+	}
+	given := make(map[string]bool)
+	set.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	return o, errors.Join(o.missing(set.NArg(), t), o.read(t, given), o.judge(given))
+}
+
+// unquoted keeps the message of package flag unless it could hold a mistyped -redis.
+func unquoted(err error) error {
+	if errors.Is(err, flag.ErrHelp) || !strings.Contains(err.Error(), ":/") {
+		return err
+	}
+	return errors.New("an unknown or malformed flag")
+}
+
+func (o *options) missing(extra int, t *texts) error {
+	var all []error
+	if extra > 0 {
+		all = append(all, errors.New("an argument that belongs to no flag"))
+	}
+	for _, f := range []struct{ name, value string }{
+		{"-addr", o.addr}, {"-tls-cert", o.certFile}, {"-tls-key", o.keyFile}, {"-client-ca", o.caFile},
+		{"-issuer", o.issuer}, {"-jwks", t.jwks}, {"-audience", o.audience},
+	} {
+		if f.value == "" {
+			all = append(all, fmt.Errorf("%s is required", f.name))
+		}
+	}
+	return errors.Join(all...)
+}
+
+func (o *options) read(t *texts, given map[string]bool) error {
+	var all []error
+	failed := func(name string, err error) {
+		if err != nil {
+			all = append(all, fmt.Errorf("-%s: %w", name, err))
+		}
+	}
+	o.publicURL = canonical(o.publicURL)
+	if strings.Contains(t.jwks, "://") {
+		o.jwksURL = t.jwks
+	} else {
+		o.jwksFile = t.jwks
+	}
+	if given["redis"] {
+		var err error
+		o.redis, err = parseRedis(t.redis)
+		failed("redis", err)
+	}
+	if given["rate"] {
+		limit, err := parseRate(t.rate)
+		o.rate = &limit
+		failed("rate", err)
+	}
+	if given["report-only"] {
+		var err error
+		o.waive, err = parseWaiver(t.reportOnly)
+		failed("report-only", err)
+	}
+	return errors.Join(all...)
+}
+
+func (o *options) judge(given map[string]bool) error {
+	var all []error
+	wrong := func(is bool, text string) {
+		if is {
+			all = append(all, errors.New(text))
+		}
+	}
+	host, port, err := net.SplitHostPort(o.addr)
+	wrong(o.addr != "" && (err != nil || port == ""), "-addr: not HOST:PORT")
+	wrong(err == nil && isWildcard(host) && o.publicURL == "", "-public-url is required with an -addr that names no host")
+	wrong(o.publicURL != "" && !isHTTPS(o.publicURL, true), "-public-url: not an https origin without a path")
+	wrong(o.jwksURL != "" && !isHTTPS(o.jwksURL, false), "-jwks: neither an https URL nor a file")
+	wrong(o.jwksTTL < time.Second, "-jwks-ttl: less than 1s")
+	wrong(o.jwksMinRefresh < time.Second, "-jwks-min-refresh: less than 1s")
+	wrong(o.nonceTTL < time.Second || o.nonceTTL > 24*time.Hour, "-nonce-ttl: not from 1s to 24h")
+	wrong(given["audit"] && o.auditFile == "", "-audit: no file")
+	return errors.Join(all...)
+}
+
+func isWildcard(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "" || err == nil && ip.Unmap().IsUnspecified()
+}
+
+func isHTTPS(text string, origin bool) bool {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || strings.Contains(text, "#") {
+		return false
+	}
+	return !origin || (u.Path == "" || u.Path == "/") && !strings.Contains(text, "?")
+}
+
+// canonical writes an origin in one way only: used proofs are remembered under it, and replicas that share a store
+// must mean the same. What is no origin stays as it is, to be refused.
+func canonical(text string) string {
+	if text == "" || !isHTTPS(text, true) {
+		return text
+	}
+	u, _ := url.Parse(text) // isHTTPS has parsed it
+	return "https://" + strings.TrimSuffix(strings.ToLower(u.Host), ":443")
+}
+
+func parseRate(text string) (ratelimit.Limit, error) {
+	limit, err := limiterstore.ParseRate(text)
+	if err != nil || limit.Period > time.Hour {
+		return ratelimit.Limit{}, errors.New("not N-S, N-M or N-H")
+	}
+	return limit, nil
+}

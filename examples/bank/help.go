@@ -1,0 +1,89 @@
+package main
+
+const usage = `go run ./examples/bank               the tour: needs nothing, takes seconds
+go run ./examples/bank serve ...     the service; "serve -help" tells its flags
+`
+
+const serveHelp = `go run ./examples/bank serve -addr 127.0.0.1:PORT -tls-cert F -tls-key F
+    -client-ca F -issuer URL -jwks URL_OR_FILE -audience AUD [flags]
+
+Required:
+  -addr HOST:PORT      where to listen
+  -tls-cert F          PEM: the server's certificate, then its intermediates
+  -tls-key F           PEM: its private key
+  -client-ca F         PEM: the authorities of client certificates and, for
+                       self-signed clients, their certificates themselves
+  -issuer URL          the authorization server, compared with iss to the letter
+  -jwks URL_OR_FILE    its keys: an https URL, verified with the system roots
+                       (SSL_CERT_FILE is honoured), or a file. The URL may name
+                       a loopback or private address; redirects are not followed
+  -audience AUD        what aud must be, or contain
+
+Optional:
+  -public-url URL      origin that DPoP htu is compared with; default
+                       https://ADDR (a wildcard ADDR needs the flag). Host,
+                       X-Forwarded-*, Forwarded and absolute-form targets never
+                       influence it
+  -jwks-ttl DUR        cached keys are fetched again after this (default 5m;
+                       Cache-Control may shorten it, never lengthen it). A key
+                       removed at the issuer is refused after it, for tokens
+                       verified before too. While the endpoint fails the old
+                       keys continue for one hour, then 503
+  -jwks-min-refresh DUR
+                       at most one fetch in this time, unknown kids and failures
+                       included (default 1s)
+  -require-nonce       DPoP proofs need a nonce of ours; a certificate-bound
+                       call needs none
+  -nonce-ttl DUR       nonces may be used, each time with a new jti, until they
+                       expire (default 5m)
+  -redis redis://[:PASSWORD@]HOST:PORT/DB
+                       shared replay store. While it is gone or hangs: 503
+                       within 5 s for requests that need it; served again within
+                       10 s of its return. It need not be there at the start
+  -rate N-S|M|H        N requests per second, minute or hour for each client_id,
+                       all its tokens together, burst N; no flag, no limit. Else
+                       429 with Retry-After in whole seconds
+  -audit FILE          where the records are appended; default standard error.
+                       One line of JSON per request and no other lines: time,
+                       interaction_id, decision (allow, deny, would_deny),
+                       reason and more; never a token, proof, Authorization
+                       value or query string
+  -report-only all|REASON,...
+                       record instead of refuse, with decision would_deny: all,
+                       or the reasons named as records name them. What the
+                       application itself cannot serve is refused all the same
+
+Durations are as in 90s or 5m, from 1s up, nonces up to 24h. What the process
+says besides audit records is on standard output. SIGTERM stops it within 3 s.
+
+Without -redis, proofs that were used are remembered in this process: what was
+used just before a restart could be used again just after it. The start-up guard
+of the memory store would refuse those, and is declined by name here, so that
+the first request after the start is served.
+
+TLS: 1.2 with authenticated encryption or 1.3, HTTP/1.1 and HTTP/2. A client
+certificate is optional; one that is shown must be trusted, in its time and for
+client authentication, or the handshake fails. Header fields of 32 KiB together
+are served. No dependency holds a request longer than 5 s; while one is missing
+the answer is 503.
+
+Access tokens are JWTs of RFC 9068, up to 12 KiB, exp - iat up to 1 h, signed
+with ES256, PS256, EdDSA or Ed25519; RSA keys have 2048 bits or more. They are
+bound: cnf.jkt needs the scheme DPoP and a proof, cnf.x5t#S256 needs the scheme
+Bearer and that certificate, both together need the scheme DPoP, proof and
+certificate. A token bound to nothing is 401. Credentials come in one
+Authorization header only. A proof's iat is at most 60 s old and 15 s ahead.
+
+Routes, and the scope they need:
+  GET  /accounts                      accounts   the accounts, ids first
+  GET  /accounts/{id}                 accounts   404 if there is none
+  GET  /accounts/{id}/transactions    accounts   404 if there is none
+  POST /payments                      payments   201 for a JSON object of
+        debtorAccount (an account's id), creditorAccount (an IBAN),
+        creditorName, amount (decimal string), currency (ISO 4217), reference
+  POST /echo                          none       the body, byte for byte with
+        its Content-Type, up to 1 MiB
+
+Errors are application/problem+json. Every response has x-fapi-interaction-id:
+the request's own when that is a UUID, else a fresh one.
+`
