@@ -89,7 +89,7 @@ func (f *facts) record(digest jose.Digest) {
 // names are all under which the token may be revoked.
 func (f *facts) names() []replay.Key {
 	c := &f.claims
-	names := make([]replay.Key, 0, 5)
+	names := append(make([]replay.Key, 0, 6), IssuerName(c.Issuer))
 	if c.ID != "" {
 		names = append(names, IDName(c.Issuer, c.ID))
 	}

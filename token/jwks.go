@@ -229,3 +229,12 @@ func (s *JWKS) pause() time.Duration {
 	}
 	return max(time.Until(set.fetched.Add(set.until.Sub(set.fetched)*3/4)), s.minRefresh)
 }
+
+// Ready is nil when a set is at hand that still counts, current or stale: for a readiness probe. It fetches nothing.
+func (s *JWKS) Ready() error {
+	set := s.set.Load()
+	if set == nil || time.Now().After(set.until.Add(s.staleFor)) {
+		return errStale
+	}
+	return nil
+}

@@ -138,3 +138,35 @@ func TestJWKSConcurrently(t *testing.T) {
 		cancel()
 	})
 }
+
+func TestJWKSCacheControl(t *testing.T) {
+	a, _, _ := abc()
+	for _, c := range []struct {
+		name   string
+		fields []string
+		lives  time.Duration
+	}{
+		{"none", nil, 5 * time.Minute}, {"shorter", []string{"Cache-Control", "max-age=20"}, 20 * time.Second},
+		{"longer", []string{"Cache-Control", "max-age=86400"}, 5 * time.Minute}, {"below MinRefresh", []string{"Cache-Control", "max-age=0"}, time.Second},
+		{"no-store", []string{"Cache-Control", "no-store"}, time.Second}, {"no-cache", []string{"Cache-Control", "max-age=60, no-cache"}, time.Second},
+		{"unclear", []string{"Cache-Control", "max-age=soon"}, time.Second}, {"negative", []string{"Cache-Control", "max-age=-5"}, time.Second},
+		{"overflow", []string{"Cache-Control", "max-age=99999999999999999999"}, time.Second}, {"others", []string{"Cache-Control", "public, immutable"}, 5 * time.Minute},
+		{"case and quotes", []string{"Cache-Control", `Public , MAX-AGE="30"`}, 30 * time.Second},
+		{"two lines", []string{"Cache-Control", "max-age=60", "Cache-Control", "max-age=40"}, 40 * time.Second},
+		{"Expires is not asked", []string{"Expires", "Thu, 01 Jan 1970 00:00:00 GMT"}, 5 * time.Minute},
+	} {
+		withServer(t, "JWKSConfig.TTL: "+c.name, func(t *testing.T, p *publisher) {
+			p.publish(published(a), c.fields...)
+			s := newJWKS(t, p.config())
+			knows(t, s, "a", true)
+			time.Sleep(c.lives - time.Nanosecond)
+			if n := p.fetches(func() { knows(t, s, "a", true) }); n != 0 {
+				t.Errorf("fetched again too early")
+			}
+			time.Sleep(time.Nanosecond)
+			if n := p.fetches(func() { knows(t, s, "a", true) }); n != 1 {
+				t.Errorf("%d fetches at the end of its time", n)
+			}
+		})
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tegata-go/tegata/audit"
+	"github.com/tegata-go/tegata/internal/jose"
 )
 
 // Profile is what a standard fixes of a resource server's settings. Every field can be seen and changed; what a
@@ -16,7 +17,7 @@ type Profile struct {
 
 // FAPI2 is the FAPI 2.0 Security Profile (§5.3.4, §5.4.1): tokens bound to a certificate or a DPoP key.
 func FAPI2() Profile {
-	algorithms := []string{"PS256", "ES256", "EdDSA", "Ed25519"}
+	algorithms := jose.Algorithms()
 	return Profile{
 		Verifier: Config{Binding: BindingAny, ProofAlgorithms: algorithms, MaxAge: time.Minute, MaxSkew: 15 * time.Second},
 		JWT:      JWTConfig{Algorithms: algorithms, MaxLifetime: time.Hour},

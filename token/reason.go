@@ -40,7 +40,7 @@ const (
 	ErrCertificateMismatch = audit.Reason("token: bound to another certificate")
 	ErrCertificate         = audit.Reason("token: unacceptable client certificate")
 	ErrKeyMismatch         = audit.Reason("token: bound to another DPoP key")
-	ErrRevoked             = audit.Reason("token: revoked")
+	ErrRevoked             = replay.ErrRevoked
 	ErrNotAdmitted         = audit.Reason("token: not admitted")
 	ErrUnavailable         = audit.Reason("token: dependency unavailable")
 

@@ -10,7 +10,8 @@ import (
 // Revocations knows what was taken back before it expired.
 //
 // Revoked is given every name by which a token may be revoked (see the functions below) and when it was
-// issued. It returns nil, an error that is ErrRevoked, or an outage. Revision changes whenever anything
+// issued. It returns nil, an error that is ErrRevoked, or an outage. A *replay.Revocations is one for a single
+// process, and replay/redisstore has one that replicas share. Revision changes whenever anything
 // was revoked: a token that was asked about at one revision is asked about again only at the next.
 type Revocations interface {
 	Revision() uint64
@@ -28,6 +29,9 @@ func (NoRevocation) Revoked(context.Context, []replay.Key, time.Time) error { re
 
 // IDName is the name of one token, by its jti.
 func IDName(issuer, id string) replay.Key { return replay.Digest("token", issuer, id) }
+
+// IssuerName is the name of all tokens of an issuer: for what was issued before a moment.
+func IssuerName(issuer string) replay.Key { return replay.Digest("issuer", issuer) }
 
 // SubjectName is the name of all tokens of one subject of an issuer.
 func SubjectName(issuer, subject string) replay.Key { return replay.Digest("subject", issuer, subject) }

@@ -1,6 +1,7 @@
 package token_test
 
 import (
+	"errors"
 	"strconv"
 	"testing"
 	"time"
@@ -117,6 +118,12 @@ func TestTokenTime(t *testing.T) {
 			k.withBearer(k.bearer(claim("exp", seconds(time.Now().Add(time.Second))))).ok(t)
 		})
 	}
+	bubble(t, "RFC7519-4.1: exp is now, asked without a Verifier", func(t *testing.T) {
+		k := newRig(t)
+		if c, err := k.config.Resolver.Resolve(t.Context(), k.bearer(claim("exp", seconds(time.Now())))); !errors.Is(err, token.ErrExpired) || c != nil {
+			t.Errorf("%v, %v", c, err)
+		}
+	})
 	bubble(t, "RFC9068-5-2: nbf and iat", func(t *testing.T) {
 		k := newRig(t)
 		at := func(d time.Duration) string { return seconds(time.Now().Add(d)) }

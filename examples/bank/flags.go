@@ -17,17 +17,22 @@ import (
 	"github.com/tegata-go/tegata/audit"
 	"github.com/tegata-go/tegata/ratelimit"
 	"github.com/tegata-go/tegata/ratelimit/limiterstore"
+	"github.com/tegata-go/tegata/token"
 )
 
 // options are the flags of serve, read and judged.
 type options struct {
 	addr, publicURL           string
 	certFile, keyFile, caFile string
-	issuer, audience          string
-	jwksURL, jwksFile         string
+	issuers                   []issuer
+	audience                  string
 	jwksTTL, jwksMinRefresh   time.Duration
-	requireNonce              bool
+	nonce                     token.NoncePolicy
 	nonceTTL                  time.Duration
+	profile                   token.Profile
+	introspect                *introspection   // nil: no opaque tokens
+	tokenKeys                 string           // a file; empty: no encrypted tokens
+	admin                     string           // empty: no administration
 	redis                     *redis.Options   // nil: remember in this process
 	rate                      *ratelimit.Limit // nil: no limit
 	auditFile                 string           // empty: standard error
@@ -35,7 +40,24 @@ type options struct {
 }
 
 // texts are the flags whose value needs more reading than package flag does.
-type texts struct{ jwks, redis, rate, reportOnly string }
+type texts struct {
+	issuers, jwks           list
+	redis, rate, reportOnly string
+	requireNonce            bool
+	nonce, profile          string
+	introspect              introspection
+}
+
+// list is a flag that may be given more than once.
+type list []string
+
+func (l *list) String() string { return strings.Join(*l, ",") }
+
+// Set appends.
+func (l *list) Set(value string) error {
+	*l = append(*l, value)
+	return nil
+}
 
 // parse reads the command line, and reports everything that is wrong with it at once. Its errors never quote the
 // value of -redis, which holds a password.
@@ -48,12 +70,20 @@ func parse(args []string) (*options, error) {
 	set.StringVar(&o.certFile, "tls-cert", "", "")
 	set.StringVar(&o.keyFile, "tls-key", "", "")
 	set.StringVar(&o.caFile, "client-ca", "", "")
-	set.StringVar(&o.issuer, "issuer", "", "")
+	set.Var(&t.issuers, "issuer", "")
 	set.StringVar(&o.audience, "audience", "", "")
-	set.StringVar(&t.jwks, "jwks", "", "")
+	set.Var(&t.jwks, "jwks", "")
 	set.DurationVar(&o.jwksTTL, "jwks-ttl", 5*time.Minute, "")
 	set.DurationVar(&o.jwksMinRefresh, "jwks-min-refresh", time.Second, "")
-	set.BoolVar(&o.requireNonce, "require-nonce", false, "")
+	set.BoolVar(&t.requireNonce, "require-nonce", false, "")
+	set.StringVar(&t.nonce, "nonce", "", "")
+	set.StringVar(&t.profile, "profile", "fapi2", "")
+	set.StringVar(&t.introspect.url, "introspect", "", "")
+	set.StringVar(&t.introspect.client, "introspect-client", "", "")
+	set.StringVar(&t.introspect.keyFile, "introspect-key", "", "")
+	set.BoolVar(&t.introspect.signed, "introspect-signed", false, "")
+	set.StringVar(&o.tokenKeys, "token-keys", "", "")
+	set.StringVar(&o.admin, "admin", "", "")
 	set.DurationVar(&o.nonceTTL, "nonce-ttl", 5*time.Minute, "")
 	set.StringVar(&t.redis, "redis", "", "")
 	set.StringVar(&t.rate, "rate", "", "")
@@ -82,7 +112,7 @@ func (o *options) missing(extra int, t *texts) error {
 	}
 	for _, f := range []struct{ name, value string }{
 		{"-addr", o.addr}, {"-tls-cert", o.certFile}, {"-tls-key", o.keyFile}, {"-client-ca", o.caFile},
-		{"-issuer", o.issuer}, {"-jwks", t.jwks}, {"-audience", o.audience},
+		{"-issuer", t.issuers.String()}, {"-jwks", t.jwks.String()}, {"-audience", o.audience},
 	} {
 		if f.value == "" {
 			all = append(all, fmt.Errorf("%s is required", f.name))
@@ -99,11 +129,10 @@ func (o *options) read(t *texts, given map[string]bool) error {
 		}
 	}
 	o.publicURL = canonical(o.publicURL)
-	if strings.Contains(t.jwks, "://") {
-		o.jwksURL = t.jwks
-	} else {
-		o.jwksFile = t.jwks
-	}
+	failed("issuer", o.pair(t.issuers, t.jwks))
+	failed("nonce", o.readNonce(t))
+	failed("profile", o.readProfile(t.profile))
+	failed("introspect", o.readIntrospection(t.introspect, given))
 	if given["redis"] {
 		var err error
 		o.redis, err = parseRedis(t.redis)
@@ -133,7 +162,11 @@ func (o *options) judge(given map[string]bool) error {
 	wrong(o.addr != "" && (err != nil || port == ""), "-addr: not HOST:PORT")
 	wrong(err == nil && isWildcard(host) && o.publicURL == "", "-public-url is required with an -addr that names no host")
 	wrong(o.publicURL != "" && !isHTTPS(o.publicURL, true), "-public-url: not an https origin without a path")
-	wrong(o.jwksURL != "" && !isHTTPS(o.jwksURL, false), "-jwks: neither an https URL nor a file")
+	for _, i := range o.issuers {
+		wrong(i.jwksURL != "" && !isHTTPS(i.jwksURL, false), "-jwks: neither an https URL nor a file")
+	}
+	wrong(given["token-keys"] && o.tokenKeys == "", "-token-keys: no file")
+	wrong(given["admin"] && !isLoopback(o.admin), "-admin: not HOST:PORT on loopback")
 	wrong(o.jwksTTL < time.Second, "-jwks-ttl: less than 1s")
 	wrong(o.jwksMinRefresh < time.Second, "-jwks-min-refresh: less than 1s")
 	wrong(o.nonceTTL < time.Second || o.nonceTTL > 24*time.Hour, "-nonce-ttl: not from 1s to 24h")

@@ -14,6 +14,7 @@ Required:
   -client-ca F         PEM: the authorities of client certificates and, for
                        self-signed clients, their certificates themselves
   -issuer URL          the authorization server, compared with iss to the letter
+                       (-issuer and -jwks may be repeated, paired in order)
   -jwks URL_OR_FILE    its keys: an https URL, verified with the system roots
                        (SSL_CERT_FILE is honoured), or a file. The URL may name
                        a loopback or private address; redirects are not followed
@@ -32,8 +33,24 @@ Optional:
   -jwks-min-refresh DUR
                        at most one fetch in this time, unknown kids and failures
                        included (default 1s)
-  -require-nonce       DPoP proofs need a nonce of ours; a certificate-bound
-                       call needs none
+  -introspect URL      opaque tokens are asked about there (RFC 7662), at the
+                       first issuer; with
+  -introspect-client ID, -introspect-key F
+                       who we are there: private_key_jwt, private JWK in F
+  -introspect-signed   only signed answers (RFC 9701) are believed
+  -token-keys F        private JWK set: encrypted tokens (RSA-OAEP-256, ECDH-ES,
+                       ECDH-ES+A256KW; A256GCM) around a signed one are opened
+  -profile fapi2|fapi1-advanced|uk|brasil|cdr
+                       what a standard fixes (default fapi2)
+  -nonce never|always|skewed
+                       when DPoP proofs need a nonce of ours; skewed: when their
+                       clock is off
+  -admin HOST:PORT     plain HTTP on loopback: POST /revocations with one of
+                       jti, sub, client_id, jkt, x5t, issued_before, and issuer
+                       when there are several; PUT /consents/{id} with status,
+                       permissions, accounts, expires; GET /healthz, /readyz
+  -require-nonce       the same as -nonce always; a certificate-bound call needs
+                       none
   -nonce-ttl DUR       nonces may be used, each time with a new jti, until they
                        expire (default 5m)
   -redis redis://[:PASSWORD@]HOST:PORT/DB
@@ -81,8 +98,16 @@ Routes, and the scope they need:
   POST /payments                      payments   201 for a JSON object of
         debtorAccount (an account's id), creditorAccount (an IBAN),
         creditorName, amount (decimal string), currency (ISO 4217), reference
+  POST /payments/high-value           payments   the same, with acr
+        urn:bank:acr:sca not older than 300 s, else a challenge (RFC 9470)
   POST /echo                          none       the body, byte for byte with
         its Content-Type, up to 1 MiB
+
+  GET  /.well-known/oauth-protected-resource     no token: RFC 9728 metadata
+
+A token with consent_id needs an active consent that covers route and account. A
+token with authorization_details of the type payment_initiation pays what they
+name, and nothing else.
 
 Errors are application/problem+json. Every response has x-fapi-interaction-id:
 the request's own when that is a UUID, else a fresh one.

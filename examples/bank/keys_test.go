@@ -123,7 +123,8 @@ func TestAlgorithms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := s.start("-jwks", s.file("jwks.json", text)) // the last of two flags counts
+	s.jwksFlag = s.file("jwks.json", text)
+	b := s.start()
 	for _, k := range keys {
 		t.Run(k.Algorithm, func(t *testing.T) {
 			status, reasonT, reasonP, codeT, codeP := 200, "", "", "", ""
@@ -142,7 +143,8 @@ func TestAlgorithms(t *testing.T) {
 	a := b.do(call{header: http.Header{"Authorization": nil}})
 	b.wants(t, a, 401, "", "token: missing")
 	challenges := a.Header.Values("WWW-Authenticate")
-	if len(challenges) != 2 || challenges[0] != `Bearer realm="api"` || challenges[1] != `DPoP realm="api", algs="ES256 PS256 EdDSA Ed25519"` {
+	metadata := `, resource_metadata="` + b.url + `/.well-known/oauth-protected-resource"`
+	if len(challenges) != 2 || challenges[0] != `Bearer realm="api"`+metadata || challenges[1] != `DPoP realm="api", algs="ES256 PS256 EdDSA Ed25519"`+metadata {
 		t.Errorf("challenges %q", challenges)
 	}
 }

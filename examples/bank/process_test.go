@@ -45,6 +45,7 @@ type stage struct {
 	jwks      *httptest.Server
 	cert      tls.Certificate // of the usual client
 	proofKey  *actors.Key
+	jwksFlag  string   // in place of the URL of jwks
 	stderr    *os.File // in place of the usual one, for processes started from now on
 }
 
@@ -77,9 +78,13 @@ func (s *stage) file(name string, content []byte) string {
 
 // flags are the required ones for addr.
 func (s *stage) flags(addr string) []string {
+	jwks := s.jwks.URL + "/jwks"
+	if s.jwksFlag != "" {
+		jwks = s.jwksFlag
+	}
 	return []string{
 		"serve", "-addr", addr, "-tls-cert", filepath.Join(s.dir, "server.pem"), "-tls-key", filepath.Join(s.dir, "server.key"),
-		"-client-ca", filepath.Join(s.dir, "ca.pem"), "-issuer", s.issuer.URL, "-jwks", s.jwks.URL + "/jwks", "-audience", audience,
+		"-client-ca", filepath.Join(s.dir, "ca.pem"), "-issuer", s.issuer.URL, "-jwks", jwks, "-audience", audience,
 	}
 }
 

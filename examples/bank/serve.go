@@ -8,7 +8,6 @@ import (
 	"io"
 	"log"
 	"net"
-	"net/url"
 
 	"github.com/tegata-go/tegata/audit"
 	"github.com/tegata-go/tegata/examples/bank/service"
@@ -53,7 +52,7 @@ func (o *options) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	keys, err := o.keys(says)
+	tokens, keys, err := o.resolver(says)
 	if err != nil {
 		return err
 	}
@@ -70,13 +69,11 @@ func (o *options) serve(ctx context.Context, stdout, stderr io.Writer) error {
 
 	origin := o.origin(listener.Addr())
 	c := service.Config{
-		Origin: origin, Issuer: o.issuer, Audience: o.audience, Keys: keys,
+		Origin: origin, Audience: o.audience, Tokens: tokens, Issuers: o.names(), Profile: o.profile,
 		Replay: used, Rate: o.rate, Audit: audit.NewLines(sink), Waive: o.waive,
 	}
-	if o.requireNonce {
-		if c.Nonces, err = replay.NewNonces(replay.NonceConfig{Service: origin, Lifetime: o.nonceTTL}); err != nil {
-			return err
-		}
+	if err := o.state(ctx, &c, keys); err != nil {
+		return err
 	}
 	handler, err := service.Handler(c)
 	if err != nil {
@@ -86,22 +83,42 @@ func (o *options) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	go keys.Run(ctx)   //nolint:errcheck // it ends with ctx, and says so
-	go source.Run(ctx) //nolint:errcheck // the same
+	keys.run(ctx)
+	go source.Run(ctx) //nolint:errcheck // it ends with ctx, and says so
 	says.say(fmt.Sprintf("listening on %s as %s", listener.Addr(), origin))
 	return service.Serve(ctx, server, listener)
 }
 
-// keys makes the source of the issuer's keys. It fetches nothing yet: the service starts without the issuer.
-func (o *options) keys(says *notices) (*token.JWKS, error) {
-	c := token.JWKSConfig{
-		URL: o.jwksURL, File: o.jwksFile, TTL: o.jwksTTL, MinRefresh: o.jwksMinRefresh,
-		Failed: func(err error) { says.say("key set: " + err.Error()) },
+// state makes what the service remembers, and opens the administration that changes it.
+func (o *options) state(ctx context.Context, c *service.Config, keys keySets) (err error) {
+	if c.Nonce = o.nonce; o.nonce != token.NonceNever {
+		if c.Nonces, err = replay.NewNonces(replay.NonceConfig{Service: c.Origin, Lifetime: o.nonceTTL}); err != nil {
+			return err
+		}
 	}
-	if u, err := url.Parse(o.jwksURL); err == nil && o.jwksURL != "" {
-		c.PrivateHosts = []string{u.Hostname()} // whoever wrote the flag meant that host
+	if c.Consents, err = token.NewMemoryConsents(maxConsents); err != nil || o.admin == "" {
+		return err
 	}
-	return token.NewJWKS(c)
+	revocations, err := replay.NewRevocations(replay.RevocationsConfig{Capacity: maxRevoked})
+	if err != nil {
+		return err
+	}
+	c.Revocations = revocations
+	a := &admin{issuers: o.issuers, revocations: revocations, consents: c.Consents, ready: keys.ready}
+	return a.serve(ctx, o.admin)
+}
+
+const (
+	maxConsents = 100_000
+	maxRevoked  = 100_000
+)
+
+// names are the issuers as the metadata names them.
+func (o *options) names() (names []string) {
+	for _, i := range o.issuers {
+		names = append(names, i.name)
+	}
+	return names
 }
 
 // origin is how clients see the service: as the flag says, else at the address it listens on.

@@ -58,8 +58,15 @@ func find(id string) (Account, error) {
 	return all[i], nil
 }
 
-func listAccounts(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, map[string][]Account{"accounts": Accounts()})
+func (c Config) listAccounts() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		covers, err := c.agreed(r)
+		if audit.Refused(w, r, err) {
+			return
+		}
+		list := slices.DeleteFunc(Accounts(), func(a Account) bool { return !covers(a.ID) })
+		writeJSON(w, map[string][]Account{"accounts": list})
+	})
 }
 
 func showAccount(w http.ResponseWriter, r *http.Request) {

@@ -20,14 +20,23 @@ type Config struct {
 
 	// Origin is how clients see the service, for example "https://api.bank.example".
 	Origin string
-	// Issuer is the authorization server, Audience what it calls this service, Keys what it signs with.
-	Issuer, Audience string
-	Keys             token.KeySource
+	// Audience is what the authorization servers call this service.
+	Audience string
+	// Tokens reads access tokens; Issuers are the authorization servers behind it, as the metadata names them.
+	Tokens  token.Resolver
+	Issuers []string
+	// Profile is what a standard fixes of the checks.
+	Profile token.Profile
 
 	// Replay remembers the proofs that were used.
 	Replay replay.Store
-	// Nonces, if given, makes the service demand a nonce of its own in every DPoP proof.
+	// Nonces, if given, are the service's own, and Nonce says when a DPoP proof must carry one.
 	Nonces *replay.Nonces
+	Nonce  token.NoncePolicy
+	// Revocations, if given, are asked about every token.
+	Revocations token.Revocations
+	// Consents are what customers agreed to; a token that names one is held to it.
+	Consents *token.MemoryConsents
 	// Rate, if given, is how much each client may ask for.
 	Rate *ratelimit.Limit
 
@@ -46,38 +55,63 @@ func Handler(c Config) (http.Handler, error) {
 	trail, errTrail := audit.New(audit.Config{Handler: c.Audit, Waive: c.Waive})
 	tokens, errTokens := verifier(c)
 	perClient, errClient := limiter(c)
-	routes, errRoutes := routes(c.Keyring)
+	routes, errRoutes := routes(c)
 	if err := errors.Join(errTrail, errTokens, errClient, errRoutes); err != nil {
 		return nil, err
 	}
-	// From outside to inside: open the record, prove the caller, count the client, find the route.
-	return trail.Wrap(tokens.Wrap(perClient(audit.NotFound(routes)))), nil
-}
-
-// verifier decides who may act: a signed access token of the one issuer, and the proof that it belongs to the
-// caller, which is the client certificate or the DPoP key named in it.
-func verifier(c Config) (*token.Verifier, error) {
-	signed, errSigned := token.NewJWT(token.JWTConfig{Issuer: c.Issuer, Audiences: []string{c.Audience}, Keys: c.Keys})
-	if errSigned != nil {
-		return nil, errSigned
-	}
-	verified, err := token.NewCache(token.CacheConfig{Resolver: signed})
+	described, err := metadata(c, tokens)
 	if err != nil {
 		return nil, err
 	}
-	nonce := token.NonceNever
-	if c.Nonces != nil {
-		nonce = token.NonceAlways
+	// From outside to inside: open the record, prove the caller, count the client, find the route. The metadata is
+	// for everybody.
+	return trail.Wrap(described(tokens.Wrap(perClient(audit.NotFound(routes))))), nil
+}
+
+// verifier decides who may act: an access token, and the proof that it belongs to the caller, which is the client
+// certificate or the DPoP key named in it.
+func verifier(c Config) (*token.Verifier, error) {
+	verified, err := token.NewCache(token.CacheConfig{Resolver: c.Tokens})
+	if err != nil {
+		return nil, err
 	}
-	return token.New(token.Config{
-		Resolver:    verified,
-		Revocations: token.NoRevocation{},
-		Certificate: mtls.Peer,
-		Origin:      c.Origin,
-		Replay:      c.Replay,
-		Nonce:       nonce,
-		Nonces:      c.Nonces,
+	settings := c.Profile.Verifier
+	settings.Resolver = verified
+	settings.Certificate = mtls.Peer
+	settings.Origin = c.Origin
+	settings.Replay = c.Replay
+	settings.ResourceMetadata = c.Origin + metadataPath
+	settings.Revocations = c.Revocations
+	if c.Revocations == nil {
+		settings.Revocations = token.NoRevocation{}
+	}
+	settings.Nonces, settings.Nonce = c.Nonces, c.Nonce
+	if c.Nonces == nil {
+		settings.Nonce = token.NonceNever
+	}
+	return token.New(settings)
+}
+
+const metadataPath = "/.well-known/oauth-protected-resource"
+
+// metadata describes the service (RFC 9728) to whoever asks for metadataPath.
+func metadata(c Config, tokens *token.Verifier) (func(http.Handler) http.Handler, error) {
+	document, err := token.NewMetadata(token.MetadataConfig{
+		Resource: c.Origin, Verifiers: []*token.Verifier{tokens}, AuthorizationServers: c.Issuers,
+		Scopes: []string{"accounts", "payments"}, DetailTypes: []string{"payment_initiation"}, Name: "Tegata example bank",
 	})
+	if err != nil {
+		return nil, err
+	}
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == metadataPath {
+				document.ServeHTTP(w, r)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}, nil
 }
 
 // limiter counts each client, all its tokens together.

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tegata-go/tegata/audit"
+	"github.com/tegata-go/tegata/token"
 )
 
 const maxPayment = 64 << 10
@@ -32,38 +33,61 @@ type accepted struct {
 	Status string `json:"status"`
 }
 
-func orderPayment(w http.ResponseWriter, r *http.Request) {
-	_, err := readPayment(r)
-	if audit.Refused(w, r, err) {
-		return
+// orderPayment takes a payment that the token and the consent cover.
+func (c Config) orderPayment(approved token.BodyPolicy) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p, body, err := readPayment(r)
+		if err == nil {
+			err = c.allowed(r, approved, p, body)
+		}
+		if audit.Refused(w, r, err) {
+			return
+		}
+		id := rand.Text()
+		writeCreated(w, "/payments/"+id, accepted{ID: id, Status: "accepted"})
+	})
+}
+
+// allowed compares the payment with what the customer approved: with the token's authorization_details, and with the
+// accounts of the consent.
+func (c Config) allowed(r *http.Request, approved token.BodyPolicy, p Payment, body []byte) error {
+	g, err := token.FromContext(r.Context())
+	if err != nil {
+		return err
 	}
-	id := rand.Text()
-	writeCreated(w, "/payments/"+id, accepted{ID: id, Status: "accepted"})
+	if err := approved(r, g, body); err != nil {
+		return err
+	}
+	covers, err := c.agreed(r)
+	if err == nil && !covers(p.DebtorAccount) {
+		err = notAgreed(nil)
+	}
+	return err
 }
 
 // readPayment judges media type, text, members and values, in this order.
-func readPayment(r *http.Request) (Payment, error) {
+func readPayment(r *http.Request) (Payment, []byte, error) {
 	if r.Header.Get("Content-Encoding") != "" {
-		return Payment{}, coded()
+		return Payment{}, nil, coded()
 	}
 	if !isJSON(r.Header.Values("Content-Type")) {
-		return Payment{}, notJSON()
+		return Payment{}, nil, notJSON()
 	}
 	body, err := readBody(r, maxPayment)
 	if err != nil {
-		return Payment{}, err
+		return Payment{}, nil, err
 	}
 	p, err := parsePayment(body)
 	if err != nil {
-		return Payment{}, err
+		return Payment{}, nil, err
 	}
 	if !p.valid() {
-		return Payment{}, noPayment()
+		return Payment{}, nil, noPayment()
 	}
 	if _, err := find(p.DebtorAccount); err != nil {
-		return Payment{}, noDebtor()
+		return Payment{}, nil, noDebtor()
 	}
-	return p, nil
+	return p, body, nil
 }
 
 func isJSON(field []string) bool {

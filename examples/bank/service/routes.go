@@ -9,21 +9,30 @@ import (
 )
 
 // routes puts each handler behind the scope that it needs. What is not here is 404, or 405 for another method.
-func routes(keys *encrypt.Keyring) (*http.ServeMux, error) {
+func routes(c Config) (*http.ServeMux, error) {
+	keys := c.Keyring
 	list, errList := sealed(keys, encrypt.Config{Seal: []string{"/accounts/*/iban", "/accounts/*/owner"}})
-	one, errOne := sealed(keys, encrypt.Config{Seal: []string{"/iban", "/owner", "/transactions/*/counterparty/iban"}})
+	single, errOne := sealed(keys, encrypt.Config{Seal: []string{"/iban", "/owner", "/transactions/*/counterparty/iban"}})
 	order, errOrder := sealed(keys, encrypt.Config{Open: []string{"/creditorAccount"}})
-	if err := errors.Join(errList, errOne, errOrder); err != nil {
+	agreed, errAgreed := agreements(c)
+	approved, errApproved := token.NewPaymentPolicy(token.PaymentConfig{Optional: true, Locations: []string{c.Origin, c.Audience}, Body: approvable})
+	if err := errors.Join(errList, errOne, errOrder, errAgreed, errApproved); err != nil {
 		return nil, err
 	}
-	read := token.Require(token.Scope("accounts"))
-	pay := token.Require(token.Scope("payments"))
+	read := func(account func(*http.Request) string) func(http.Handler) http.Handler {
+		return token.Require(token.All(token.Scope("accounts"), agreed("accounts", account)))
+	}
+	pay := token.Require(token.All(token.Scope("payments"), agreed("payments", nil)))
+	payHigh := token.Require(token.All(token.Scope("payments"), agreed("payments", nil), highValue))
+	one := func(h http.HandlerFunc) http.Handler { return read(token.PathValue("id"))(single(h)) }
+	payment := order(c.orderPayment(approved))
 
 	mux := http.NewServeMux()
-	mux.Handle("GET /accounts", read(list(http.HandlerFunc(listAccounts))))
-	mux.Handle("GET /accounts/{id}", read(one(http.HandlerFunc(showAccount))))
-	mux.Handle("GET /accounts/{id}/transactions", read(one(http.HandlerFunc(listTransactions))))
-	mux.Handle("POST /payments", pay(order(http.HandlerFunc(orderPayment))))
+	mux.Handle("GET /accounts", read(nil)(list(c.listAccounts())))
+	mux.Handle("GET /accounts/{id}", one(showAccount))
+	mux.Handle("GET /accounts/{id}/transactions", one(listTransactions))
+	mux.Handle("POST /payments", pay(payment))
+	mux.Handle("POST /payments/high-value", payHigh(payment))
 	mux.Handle("POST /echo", http.HandlerFunc(echo))
 	return mux, nil
 }

@@ -47,6 +47,9 @@ type world struct {
 	fast     *bank // for the measurement: as usual, without nonces, records thrown away
 	bare     *bank // for the measurement: the handler alone
 
+	consents    *token.MemoryConsents
+	revocations *replay.Revocations
+
 	keyring, foreign *encrypt.Keyring
 	torn             *book
 }
@@ -63,7 +66,10 @@ func newWorld(ctx context.Context) (*world, error) {
 	w.issuer = actors.NewIssuer("https://login.example", origin)
 	w.app = person{w.authority.Client("app"), actors.NewKey("ES256", "")}
 	w.thief = person{w.authority.Client("thief"), actors.NewKey("ES256", "")}
-	if err := errors.Join(w.publishKeys(), w.makeKeyrings()); err != nil {
+	var errConsents, errRevocations error
+	w.consents, errConsents = token.NewMemoryConsents(10)
+	w.revocations, errRevocations = replay.NewRevocations(replay.RevocationsConfig{Capacity: 10})
+	if err := errors.Join(w.publishKeys(), w.makeKeyrings(), errConsents, errRevocations); err != nil {
 		return nil, err
 	}
 	var err error
@@ -122,7 +128,7 @@ func (w *world) openBanks() (err error) {
 		bank   **bank
 		change func(*service.Config)
 	}{
-		{&w.usual, func(c *service.Config) { c.Nonces = nonces }},
+		{&w.usual, func(c *service.Config) { c.Nonces, c.Nonce = nonces, token.NonceAlways }},
 		{&w.plain, func(*service.Config) {}},
 		{&w.sealing, func(c *service.Config) { c.Keyring = w.keyring }},
 		{&w.lenient, func(c *service.Config) { c.Waive = func(*http.Request, *audit.Refusal) bool { return true } }},
@@ -145,8 +151,12 @@ func (w *world) open(change func(*service.Config)) (*bank, error) {
 	if err != nil {
 		return nil, err
 	}
+	tokens, err := token.NewJWT(token.JWTConfig{Issuer: w.issuer.URL, Audiences: []string{w.issuer.Audience}, Keys: w.keys})
+	if err != nil {
+		return nil, err
+	}
 	c := service.Config{
-		Origin: origin, Issuer: w.issuer.URL, Audience: w.issuer.Audience, Keys: w.keys,
+		Origin: origin, Audience: w.issuer.Audience, Tokens: tokens, Issuers: []string{w.issuer.URL}, Consents: w.consents, Revocations: w.revocations,
 		Replay: used, Audit: audit.NewLines(w.book),
 		Rate: &ratelimit.Limit{Count: perMin, Period: time.Minute},
 	}
