@@ -25,7 +25,7 @@ async function keySet(generation) {
   };
 }
 
-function registrations(pki, jwks) {
+function registrations(pki, jwks, resourceServer) {
   const common = { grant_types: ['client_credentials'], response_types: [], redirect_uris: [], scope };
   const dpop = { ...common, dpop_bound_access_tokens: true, token_endpoint_auth_method: 'private_key_jwt', jwks };
   const bound = { ...common, tls_client_certificate_bound_access_tokens: true };
@@ -42,16 +42,28 @@ function registrations(pki, jwks) {
       jwks: { keys: [{ ...pki.selfSigned.x509.publicKey.export({ format: 'jwk' }), x5c: [pki.selfSigned.x5c] }] },
     },
     { ...bound, client_id: 'mtls-private-key-jwt', token_endpoint_auth_method: 'private_key_jwt', jwks },
+    ...['opaque', 'encrypted'].flatMap((form) => [
+      { ...dpop, client_id: `dpop-${form}` },
+      {
+        ...bound, client_id: `mtls-${form}`,
+        token_endpoint_auth_method: 'tls_client_auth', tls_client_auth_subject_dn: pki.alice.x509.subject,
+      },
+    ]),
+    // the resource server, which asks about opaque tokens and takes signed answers when it wants them
+    {
+      client_id: 'rs', grant_types: [], response_types: [], redirect_uris: [], token_endpoint_auth_method: 'private_key_jwt',
+      jwks: { keys: [resourceServer.signing] },
+    },
   ];
 }
 
-function configuration(pki, keys, audience, clients) {
+function configuration(pki, keys, audience, clients, resourceServer) {
   return {
     clients,
     jwks: { keys: keys.map((key) => key.private) },
     scopes: scope.split(' '),
     clientAuthMethods: ['private_key_jwt', 'tls_client_auth', 'self_signed_tls_client_auth'],
-    clientDefaults: { id_token_signed_response_alg: 'PS256' },
+    clientDefaults: { id_token_signed_response_alg: 'PS256', introspection_signed_response_alg: 'ES256' },
     ttl: { ClientCredentials: 300 },
     enabledJWA: {
       clientAuthSigningAlgValues: ['ES256', 'PS256', 'Ed25519'],
@@ -72,16 +84,37 @@ function configuration(pki, keys, audience, clients) {
         certificateSubjectMatches: (ctx, property, expected) => property === 'tls_client_auth_subject_dn'
           && ctx.req.socket.getPeerX509Certificate().subject === expected,
       },
+      introspection: { enabled: true, allowedPolicy: (ctx, client) => client.clientId === 'rs' },
+      jwtIntrospection: { enabled: true },
+      revocation: { enabled: true },
       resourceIndicators: {
         enabled: true,
-        getResourceServerInfo: (ctx, resource, client) => ({
-          scope, audience: resource,
-          accessTokenTTL: 300,
-          accessTokenFormat: 'jwt',
-          jwt: { sign: { alg: client.clientId.split('-')[1] in byFamily ? client.clientId.split('-')[1] : 'ES256' } },
-        }),
+        getResourceServerInfo: (ctx, resource, client) => {
+          const form = client.clientId.split('-')[1];
+          return {
+            scope, audience: resource,
+            accessTokenTTL: 300,
+            accessTokenFormat: form === 'opaque' ? 'opaque' : 'jwt',
+            jwt: {
+              sign: { alg: form in byFamily ? form : 'ES256' },
+              ...(form === 'encrypted' && { encrypt: { alg: 'RSA-OAEP-256', enc: 'A256GCM', key: resourceServer.encryption, kid: 'rs-enc' } }),
+            },
+          };
+        },
       },
     },
+  };
+}
+
+// resourceKeys are the resource server's own: one to authenticate with, one to be encrypted to.
+async function resourceKeys() {
+  const signing = await jose.generateKeyPair('ES256', { extractable: true });
+  const encryption = await jose.generateKeyPair('RSA-OAEP-256', { extractable: true });
+  const jwk = async (key, more) => ({ ...(await jose.exportJWK(key)), ...more });
+  const names = [{ kid: 'rs-sig', alg: 'ES256', use: 'sig' }, { kid: 'rs-enc', alg: 'RSA-OAEP-256', use: 'enc' }];
+  return {
+    public: { signing: await jwk(signing.publicKey, names[0]), encryption: encryption.publicKey },
+    private: { signing: await jwk(signing.privateKey, names[0]), encryption: await jwk(encryption.privateKey, names[1]) },
   };
 }
 
@@ -91,7 +124,8 @@ export async function startAS(pki, audience) {
   // What the clients authenticate with at the token endpoint.
   const clientKey = await jose.generateKeyPair('ES256', { extractable: true });
   const jwks = { keys: [{ ...(await jose.exportJWK(clientKey.publicKey)), kid: 'client', alg: 'ES256', use: 'sig' }] };
-  const clients = registrations(pki, jwks);
+  const resource = await resourceKeys();
+  const clients = registrations(pki, jwks, resource.public);
   let callback;
   // How the key set answers: as it should, or in one of the ways in which it can fail.
   let jwksMode = 'ok';
@@ -120,7 +154,7 @@ export async function startAS(pki, audience) {
   const issuer = `https://127.0.0.1:${server.address().port}`;
 
   const as = {
-    issuer, clientKey,
+    issuer, clientKey, resource,
     jwksURI: `${issuer}/jwks`,
     keys: await keySet(1),
     get fetches() { return fetches; },
@@ -149,7 +183,7 @@ export async function startAS(pki, audience) {
     },
   };
   function use(keys) {
-    callback = new Provider(issuer, configuration(pki, keys, audience, structuredClone(clients))).callback();
+    callback = new Provider(issuer, configuration(pki, keys, audience, structuredClone(clients), resource.public)).callback();
   }
   use(Object.values(as.keys));
   return as;

@@ -5,13 +5,14 @@ import { reserveOrigin, startBank } from './bank.js';
 import { makePKI } from './pki.js';
 import { now } from './proof.js';
 
+// startWorld starts both; a flag may be a function that makes flags of the world so far.
 export async function startWorld(...flags) {
   const pki = makePKI();
   let as;
   try {
     const origin = await reserveOrigin();
     as = await startAS(pki, origin);
-    const bank = await startBank(pki, as, origin, ...flags);
+    const bank = await startBank(pki, as, origin, ...flags.flatMap((flag) => (typeof flag === 'function' ? flag({ pki, as }) : flag)));
     return {
       pki, as, bank,
       // claims are those of a good token; undefined takes one away.
