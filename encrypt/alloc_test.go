@@ -40,6 +40,29 @@ func TestAllocs(t *testing.T) {
 		r := httptest.NewRequest("GET", "/", nil)
 		allocs(t, "wrap "+size.name, 5, func() { h.ServeHTTP(w, r) })
 	}
+	// A content key for every message costs the same few, however many fields there are.
+	for name, c := range map[string]struct {
+		config encrypt.Config
+		to     *encrypt.Recipient
+		most   float64
+	}{
+		"A256KW":         {encrypt.Config{Keyring: wrapping(t, "k1")}, nil, 6},
+		"ECDH-ES+A256KW": {encrypt.Config{}, people(t)[0].recipient(t), 120},
+	} {
+		c.config.Seal = rules
+		if c.to != nil {
+			c.config.Recipient = c.to.Always
+		}
+		f, err := encrypt.New(c.config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, size := range sizes {
+			doc, _ := document(size.fields, size.size)
+			out := make([]byte, 0, 8*len(doc))
+			allocs(t, "seal "+name+" "+size.name, c.most, func() { _, _ = f.SealJSON(out, doc, encrypt.Binding{Recipient: c.to}) })
+		}
+	}
 	garbage := []byte(`{"accounts":[{"iban":"DE89370400440532013000"}]}`)
 	allocs(t, "refuse", 8, func() { _, _ = f.OpenJSON(nil, garbage, encrypt.Binding{}) })
 }

@@ -142,6 +142,33 @@ func BenchmarkSealBound(b *testing.B) {
 	}
 }
 
+// The default: a content key for every document, wrapped under the Keyring's key, or to a client's key.
+func BenchmarkSealWrapped(b *testing.B) {
+	to := people(b)[0].recipient(b)
+	for _, size := range sizes {
+		for name, c := range map[string]encrypt.Config{"A256KW": {Keyring: wrapping(b, "k1")}, "ECDH-ES+A256KW": {Recipient: to.Always}} {
+			b.Run(size.name+"/"+name, func(b *testing.B) {
+				c.Seal = []string{"/accounts/*/iban"}
+				f, err := encrypt.New(c)
+				if err != nil {
+					b.Fatal(err)
+				}
+				bound := encrypt.Binding{}
+				if c.Recipient != nil {
+					bound.Recipient = to
+				}
+				doc, values := document(size.fields, size.size)
+				out := make([]byte, 0, 8*len(doc))
+				compare(b, func() {
+					if _, err := f.SealJSON(out, doc, bound); err != nil {
+						b.Fatal(err)
+					}
+				}, rawSeal(b, values), tokens(b, doc))
+			})
+		}
+	}
+}
+
 func BenchmarkOpen(b *testing.B) {
 	for _, size := range sizes {
 		b.Run(size.name, func(b *testing.B) {

@@ -1,8 +1,6 @@
 package encrypt
 
 import (
-	"encoding/base64"
-	"encoding/binary"
 	"net/http"
 
 	"github.com/tegata-go/tegata/audit"
@@ -16,6 +14,9 @@ type Binding struct {
 	Client string
 	// Record is what the message is about, as Config.Record gives it; empty: not bound.
 	Record string
+	// Recipient is to whom values are sealed, as Config.Recipient gives it; nil: by the Keyring.
+	// It does not count when values are opened.
+	Recipient *Recipient
 }
 
 // binding asks Config.Client and Config.Record. What they return with an error is not used: if
@@ -34,7 +35,7 @@ func (f *Fields) binding(r *http.Request) (b Binding, err error) {
 		}
 		return s
 	}
-	if f.config.Keyring == nil {
+	if !f.made {
 		return b, unsealed(why("made without New"))
 	}
 	b.MediaType = jsonType
@@ -42,9 +43,21 @@ func (f *Fields) binding(r *http.Request) (b Binding, err error) {
 	return b, err
 }
 
+// recipient asks Config.Recipient for whom the answer is sealed.
+func (f *Fields) recipient(r *http.Request) (*Recipient, error) {
+	if f.config.Recipient == nil || f.seal.rules.Len() == 0 {
+		return nil, nil
+	}
+	to, err := f.config.Recipient(r)
+	if err == nil && to == nil {
+		err = noRecipient()
+	}
+	return to, err
+}
+
 // complete checks a Binding that a caller filled.
 func (f *Fields) complete(b Binding) (Binding, error) {
-	if f.config.Keyring == nil {
+	if !f.made {
 		return b, unsealed(why("made without New"))
 	}
 	if b.MediaType == "" {
@@ -63,30 +76,4 @@ func (f *Fields) complete(b Binding) (Binding, error) {
 // unbound refuses to seal or open without what the configuration binds values to.
 func unbound() error {
 	return &audit.Refusal{Reason: ErrBinding, Status: http.StatusInternalServerError, Detail: "internal error", Final: true}
-}
-
-// tagger computes targets under one key. It is used by one goroutine at a time.
-type tagger struct {
-	mac interface {
-		Write([]byte) (int, error)
-		Sum([]byte) []byte
-		Reset()
-	}
-	parts, sum []byte
-}
-
-// target appends the tgt of a value that rule names: see the package documentation.
-func (k *key) target(dst []byte, rule string, b Binding) []byte {
-	t := k.taggers.Get().(*tagger)
-	t.parts = t.parts[:0]
-	for _, part := range [...]string{"1", rule, b.MediaType, b.Client, b.Record} {
-		t.parts = binary.BigEndian.AppendUint32(t.parts, uint32(len(part)))
-		t.parts = append(t.parts, part...)
-	}
-	t.mac.Reset()
-	_, _ = t.mac.Write(t.parts) // a hash never fails
-	t.sum = t.mac.Sum(t.sum[:0])
-	dst = base64.RawURLEncoding.AppendEncode(dst, t.sum)
-	k.taggers.Put(t)
-	return dst
 }

@@ -15,19 +15,40 @@ const (
 	defaultDepth = 64
 	mostBytes    = 1 << 30
 	mostDepth    = 1000
+	maxRule      = 512 // bytes: headers name the rule
 )
 
 // Config says which fields are sealed and opened.
 type Config struct {
 	_ [0]func()
 
-	// Keyring seals and opens. Required.
+	// Keyring seals, unless there is a Recipient, and opens what its keys sealed.
 	Keyring *Keyring
+	// Recipient, if given, gives the public key of whoever asks, for example by the client in the
+	// token, and what is answered is sealed to it alone. It is asked before the handler runs; an error
+	// refuses the request as it says, and no Recipient as ErrRecipient.
+	Recipient func(*http.Request) (*Recipient, error)
+	// Private opens what others sealed to our public keys: at most 32 content keys in one message.
+	Private *PrivateKeys
+
 	// Seal names the fields that are sealed in responses, and Open those that are opened in
 	// requests: JSON pointers (RFC 6901 §3) in which the token * stands for any member or
 	// element; "" is the whole document. At least one list is needed. Of two rules of a list
 	// neither may name what the other names, nor something inside it.
 	Seal, Open []string
+	// Member, if given, makes every sealed value an object of this one member, which holds the
+	// compact JWE, instead of a string: "encryptedData" in the manner of Mastercard's APIs. The object
+	// stands in the place of the value.
+	Member string
+
+	// Guard names members, in any case and at any depth, that must not leave in clear: an answer that
+	// has one which no rule of Seal names is refused with ErrUnsealed.
+	Guard []string
+	// Found, if given, is told of everything in the names, strings and numbers of an answer that
+	// leaves in clear and looks like a card number, an IBAN or an Individual Number. An error of it
+	// refuses the answer with ErrUnsealed. It is called while the answer is written, and must not
+	// write to it. The record gets in_clear.pan, in_clear.iban or in_clear.my_number.
+	Found func(Finding) error
 
 	// Client, if given, binds every value to the client of the request: token.ClientKey is
 	// one. It is asked before the handler runs; an error refuses the request as it says, and an
@@ -54,28 +75,18 @@ type Config struct {
 type Fields struct {
 	config     Config
 	seal, open direction
+	before     []byte // what stands before a sealed string
+	guarded    [][]byte
+	made       bool
 }
 
 // New makes a Fields, or reports everything that is wrong with the Config.
 func New(c Config) (*Fields, error) {
-	var errs []error
-	if c.Keyring == nil || len(c.Keyring.keys) == 0 {
-		errs = append(errs, errors.New("encrypt: no Keyring"))
-	}
-	if len(c.Seal)+len(c.Open) == 0 {
-		errs = append(errs, errors.New("encrypt: no rule in Seal or Open"))
-	}
-	if c.MaxBody < 0 || c.MaxBody > mostBytes || c.MaxValue < 0 || c.MaxValue > mostBytes {
-		errs = append(errs, errors.New("encrypt: MaxBody or MaxValue is not between 1 byte and 1 GiB"))
-	}
-	if c.MaxDepth < 0 || c.MaxDepth > mostDepth {
-		errs = append(errs, fmt.Errorf("encrypt: MaxDepth is not between 1 and %d", mostDepth))
-		c.MaxDepth = mostDepth // so that what is wrong with the rules is said, too
-	}
-	f := &Fields{config: c}
+	errs := c.check()
+	f := &Fields{config: c, made: true}
 	f.config.MaxBody = or(c.MaxBody, defaultBody)
 	f.config.MaxValue = or(c.MaxValue, defaultValue)
-	f.config.MaxDepth = or(c.MaxDepth, defaultDepth)
+	f.config.MaxDepth = min(or(max(c.MaxDepth, 0), defaultDepth), mostDepth)
 	for _, list := range []struct {
 		name  string
 		rules []string
@@ -85,17 +96,46 @@ func New(c Config) (*Fields, error) {
 		if list.d.rules, err = scan.Compile(list.rules, f.config.MaxDepth); err != nil {
 			errs = append(errs, fmt.Errorf("encrypt: %s: %w", list.name, err))
 		}
+		for _, rule := range list.rules {
+			if len(rule) > maxRule {
+				errs = append(errs, fmt.Errorf("encrypt: %s: a rule of more than %d bytes", list.name, maxRule))
+			}
+		}
 	}
+	errs = append(errs, f.prepareGuard()...)
+	errs = append(errs, f.prepareMember())
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	f.config.Seal, f.config.Open = nil, nil // the caller's slices are not kept
+	f.config.Seal, f.config.Open, f.config.Guard = nil, nil, nil // the caller's slices are not kept
 	for _, d := range []*direction{&f.seal, &f.open} {
 		for i := range d.rules.Len() {
-			d.plain = append(d.plain, c.Keyring.keys[0].header(nil, d.rules.Text(i), Binding{MediaType: jsonType}))
+			if c.Keyring != nil {
+				d.plain = append(d.plain, c.Keyring.keys[0].own.header(nil, d.rules.Text(i), Binding{MediaType: jsonType}))
+			}
 		}
 	}
 	return f, nil
+}
+
+// check reports what is wrong with everything but the rules.
+func (c *Config) check() (errs []error) {
+	wrong := func(is bool, text string) {
+		if is {
+			errs = append(errs, errors.New("encrypt: "+text))
+		}
+	}
+	wrong(c.Keyring != nil && len(c.Keyring.keys) == 0, "a Keyring made without NewKeyring")
+	wrong(c.Private != nil && len(c.Private.keys) == 0, "Private was made without ParsePrivateKeys")
+	wrong(len(c.Seal)+len(c.Open) == 0, "no rule in Seal or Open")
+	wrong(len(c.Seal) > 0 && c.Keyring == nil && c.Recipient == nil, "Seal has neither Keyring nor Recipient")
+	wrong(len(c.Open) > 0 && c.Keyring == nil && c.Private == nil, "Open has neither Keyring nor Private")
+	wrong(len(c.Seal) == 0 && c.Recipient != nil, "Recipient without a rule in Seal")
+	wrong(len(c.Open) == 0 && c.Private != nil, "Private without a rule in Open")
+	wrong(c.MaxBody < 0 || c.MaxBody > mostBytes || c.MaxValue < 0 || c.MaxValue > mostBytes,
+		"MaxBody or MaxValue is not between 1 byte and 1 GiB")
+	wrong(c.MaxDepth < 0 || c.MaxDepth > mostDepth, fmt.Sprintf("MaxDepth is not between 1 and %d", mostDepth))
+	return errs
 }
 
 // or gives v, or the default if v is 0.
@@ -104,32 +144,4 @@ func or[T int | int64](v, otherwise T) T {
 		return otherwise
 	}
 	return v
-}
-
-// SealJSON appends src, one JSON text, to dst with the fields of Config.Seal sealed. On an error,
-// an *audit.Refusal, it returns dst as it was.
-func (f *Fields) SealJSON(dst, src []byte, b Binding) ([]byte, error) {
-	return f.transform(&f.seal, dst, src, b, ofResponse)
-}
-
-// OpenJSON appends src, one JSON text, to dst with the fields of Config.Open opened. On an error,
-// an *audit.Refusal, it returns dst as it was.
-func (f *Fields) OpenJSON(dst, src []byte, b Binding) ([]byte, error) {
-	return f.transform(&f.open, dst, src, b, ofRequest)
-}
-
-func (f *Fields) transform(d *direction, dst, src []byte, b Binding, refuse func(error) error) ([]byte, error) {
-	b, err := f.complete(b)
-	if err != nil {
-		return dst, err
-	}
-	p := f.pass(d, b)
-	defer p.release()
-	before := len(dst)
-	out, err := p.whole(dst, src)
-	if err != nil {
-		clear(out[before:])
-		return dst, refuse(err)
-	}
-	return out, nil
 }

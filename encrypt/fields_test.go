@@ -15,7 +15,7 @@ import (
 
 func TestNewReportsEverything(t *testing.T) {
 	_, err := encrypt.New(encrypt.Config{Seal: []string{"iban", "/a", "/a/b"}, Open: []string{"/x", "/x"}, MaxBody: -1, MaxDepth: -1})
-	for _, part := range []string{"no Keyring", `Seal: rule "iban"`, "overlap", "Open: rule \"/x\": written twice", "MaxBody", "MaxDepth"} {
+	for _, part := range []string{"Seal has neither", `Seal: rule "iban"`, "overlap", "Open: rule \"/x\": written twice", "MaxBody", "MaxDepth"} {
 		if err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("%v; want %q in it", err, part)
 		}

@@ -34,7 +34,7 @@ func ring(t testing.TB, ids ...string) *encrypt.Keyring {
 	t.Helper()
 	var keys []encrypt.Key
 	for _, id := range ids {
-		keys = append(keys, encrypt.Key{ID: id, Secret: secret(id[len(id)-1])})
+		keys = append(keys, encrypt.Key{ID: id, Secret: secret(id[len(id)-1]), Algorithm: encrypt.A256GCM})
 	}
 	k, err := encrypt.NewKeyring(encrypt.KeyringConfig{Keys: keys, Processes: 1})
 	if err != nil {

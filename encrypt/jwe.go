@@ -4,37 +4,44 @@ import (
 	"bytes"
 	"crypto/subtle"
 	"encoding/base64"
+	"strings"
+
+	"github.com/tegata-go/tegata/internal/jwe"
+	"github.com/tegata-go/tegata/internal/strictjson"
 )
 
-// Sizes of a compact JWE with dir and A256GCM (RFC 7518 §5.3).
+// Sizes of a compact JWE with A256GCM (RFC 7518 §5.3), and causes for the record.
 const (
 	ivSize, tagSize     = 12, 16
 	ivText, tagText     = 16, 22 // in base64url
-	maxHeaderText       = 1024
+	maxHeaderText       = 2048
+	maxKeyText          = 1024 // RSA of 4096 bits needs 683
 	causeParts      why = "not a compact JWE"
 	causeHeader     why = "header not acceptable"
 	causeKey        why = "unknown key"
+	causeUnwraps    why = "too many content keys"
 	causeTarget     why = "sealed for another target"
 	causeTag        why = "not authentic"
 	causePlain      why = "not one JSON value inside"
 )
 
-// compact is a compact JWE in its five parts (RFC 7516 §7.1), of which the second, the encrypted
-// key, is empty (RFC 7518 §4.5). All parts are still in base64url.
-type compact struct{ header, iv, sealed, tag []byte }
+// compact is a compact JWE in its five parts (RFC 7516 §7.1), which are still in base64url.
+type compact struct{ header, encryptedKey, iv, sealed, tag []byte }
 
 // split takes a compact JWE apart.
-func split(text []byte) (c compact, ok bool) {
+func split(text []byte) (c compact, ok bool) { return splitParts(text, maxKeyText) }
+
+// splitParts is split with a bound for the encrypted key.
+func splitParts(text []byte, maxKey int) (c compact, ok bool) {
 	// Decoders in Go skip line ends; of what else is not base64url they tell.
 	if bytes.Count(text, []byte{'.'}) != 4 || bytes.IndexByte(text, '\n') >= 0 || bytes.IndexByte(text, '\r') >= 0 {
 		return c, false
 	}
-	var encryptedKey []byte
 	c.header, text, _ = bytes.Cut(text, []byte{'.'})
-	encryptedKey, text, _ = bytes.Cut(text, []byte{'.'})
+	c.encryptedKey, text, _ = bytes.Cut(text, []byte{'.'})
 	c.iv, text, _ = bytes.Cut(text, []byte{'.'})
 	c.sealed, c.tag, _ = bytes.Cut(text, []byte{'.'})
-	ok = len(c.header) > 0 && len(c.header) <= maxHeaderText && len(encryptedKey) == 0 &&
+	ok = len(c.header) > 0 && len(c.header) <= maxHeaderText && len(c.encryptedKey) <= maxKey &&
 		len(c.iv) == ivText && len(c.tag) == tagText
 	return c, ok
 }
@@ -50,84 +57,80 @@ func (c compact) decode(dst []byte) (out []byte, ok bool) {
 	return dst, true
 }
 
-// header makes the first part of values that rule names, sealed under the key.
-func (k *key) header(dst []byte, rule string, b Binding) []byte {
-	raw := make([]byte, 0, 128+maxKeyID)
-	raw = append(raw, `{"alg":"dir","enc":"A256GCM","kid":"`...)
-	raw = append(raw, k.id...) // needs no escapes: NewKeyring saw to it
-	raw = append(raw, `","tgt":"`...)
-	raw = k.target(raw, rule, b)
-	raw = append(raw, `"}`...)
-	return base64.RawURLEncoding.AppendEncode(dst, raw)
+// header is what a protected header says besides how the content key is agreed on.
+type header struct {
+	alg, kid      string
+	target, field string // "": none
+	kind          string // cty
 }
 
-// readHeader reads the header of a value that some JOSE library may have made. It must have the
-// members that ours have and no others: what is not understood is not opened, and so "zip",
-// "crit" and every other algorithm end here, before any work is spent. A target of "" is none.
-func readHeader(encoded []byte) (kid, target string, ok bool) {
+// public says whether the content key was wrapped to a public key.
+func (h header) public() bool {
+	return h.alg == jwe.RSAOAEP256 || h.alg == jwe.ECDHES || h.alg == jwe.ECDHESA256KW
+}
+
+// readHeader reads the header of a value that some JOSE library may have made. What is not understood is
+// not opened, and so "zip", "crit" and every other algorithm end here, before any work is spent.
+func readHeader(encoded []byte) (h header, ok bool) {
 	raw, err := base64.RawURLEncoding.Strict().AppendDecode(nil, encoded)
 	if err != nil {
-		return "", "", false
+		return h, false
 	}
-	h, ok := members(string(raw))
-	if !ok || h.text("alg") != "dir" || h.text("enc") != "A256GCM" || h.text("kid") == "" {
-		return "", "", false
-	}
-	known := 3
-	if h.has("tgt") {
-		if target = h.text("tgt"); target == "" {
-			return "", "", false
+	enc := ""
+	known := map[string]*string{"alg": &h.alg, "enc": &enc, "kid": &h.kid, "tgt": &h.target, "field": &h.field, "cty": &h.kind}
+	err = strictjson.Members(string(raw), func(name, value string) error {
+		if name == "epk" || name == "apu" || name == "apv" {
+			return nil // read by package jwe
 		}
-		known++
+		into := known[name]
+		if into == nil {
+			return causeHeader
+		}
+		s, err := strictjson.String(value)
+		if *into = s; err == nil && s == "" && name != "field" { // "" is the rule for the whole document
+			return causeHeader
+		}
+		return err
+	})
+	if err != nil || enc != A256GCM {
+		return h, false
 	}
-	return h.text("kid"), target, len(h) == known
+	return h, h.public() || (h.alg == "dir" || h.alg == A256KW || h.alg == algorithmKMS) && h.kid != "" && h.field == ""
 }
 
-// appendSealed appends the JSON string that stands in the place of text.
-func (k *key) appendSealed(dst, work, header, text []byte) (out, used []byte) {
-	work = k.aead.Seal(work[:0], nil, text, header)
-	iv, sealed, tag := work[:ivSize], work[ivSize:len(work)-tagSize], work[len(work)-tagSize:]
-	dst = append(dst, '"')
-	dst = append(dst, header...)
-	dst = append(dst, '.', '.')
-	dst = base64.RawURLEncoding.AppendEncode(dst, iv)
-	dst = append(dst, '.')
-	dst = base64.RawURLEncoding.AppendEncode(dst, sealed)
-	dst = append(dst, '.')
-	dst = base64.RawURLEncoding.AppendEncode(dst, tag)
-	return append(dst, '"'), work
+// isJSON says whether the header lets the content be JSON (RFC 7516 §4.1.12).
+func (h header) isJSON() bool {
+	return h.kind == "" || strings.EqualFold(strings.TrimPrefix(strings.ToLower(h.kind), "application/"), "json")
 }
 
-// opened finds the value inside the JSON string text, which the rule names. work is the buffer
-// in which the value is then.
+// symmetric is what a key of a Keyring is called when its values say alg.
+func symmetric(alg string) string {
+	if alg == "dir" {
+		return A256GCM
+	}
+	return alg
+}
+
+// opened finds the value inside text, which the rule names. The pass's buffer holds it until the next.
 func (p *pass) opened(rule int, text []byte, acceptUnbound bool) ([]byte, error) {
+	text, ok := p.fields.unwrapMember(text)
 	// A string with escapes is none: base64url and dots need none.
-	if len(text) < 2 || text[0] != '"' {
+	if !ok || len(text) < 2 || text[0] != '"' {
 		return nil, causeParts
 	}
 	c, ok := split(text[1 : len(text)-1])
 	if !ok {
 		return nil, causeParts
 	}
-	ring := p.fields.config.Keyring
-	k, target := ring.keys[0], true
-	if subtle.ConstantTimeCompare(c.header, p.header(rule)) == 0 {
-		kid, tgt, ok := readHeader(c.header)
-		if !ok {
-			return nil, causeHeader
-		}
-		if k = ring.find(kid); k == nil {
-			return nil, causeKey
-		}
-		var want [64]byte
-		expected := k.target(want[:0], p.direction.rules.Text(rule), p.binding)
-		target = subtle.ConstantTimeCompare([]byte(tgt), expected) == 1 || tgt == "" && acceptUnbound
+	from, target, err := p.contentOf(rule, c, text[1:len(text)-1], acceptUnbound)
+	if err != nil {
+		return nil, err
 	}
 	if p.work, ok = c.decode(p.work[:0]); !ok {
 		return nil, causeParts
 	}
 	// Authenticity is judged also when the target is wrong, so that the time taken does not say which it was.
-	plain, err := k.aead.Open(p.work[:0], nil, p.work, c.header)
+	plain, err := from.aead.Open(p.work[:0], nil, p.work, c.header)
 	switch {
 	case err != nil:
 		return nil, causeTag
@@ -137,4 +140,80 @@ func (p *pass) opened(rule int, text []byte, acceptUnbound bool) ([]byte, error)
 		return nil, causePlain
 	}
 	return plain, nil
+}
+
+// contentOf finds the key that a value was sealed with, and whether it is where it belongs.
+func (p *pass) contentOf(rule int, c compact, text []byte, acceptUnbound bool) (from *content, target bool, err error) {
+	ring := p.fields.config.Keyring
+	if ring != nil && subtle.ConstantTimeCompare(c.header, p.header(rule)) == 1 { // nearly always
+		from, err = p.unwrap(ring.keys[0], c.encryptedKey)
+		return from, true, err
+	}
+	h, ok := readHeader(c.header)
+	if !ok || !h.isJSON() {
+		return nil, false, causeHeader
+	}
+	if h.public() {
+		from, err = p.unwrapPrivate(h, text)
+	} else if k := ring.find(h.kid, symmetric(h.alg)); k != nil {
+		from, err = p.unwrap(k, c.encryptedKey)
+	} else {
+		err = causeKey
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	name := p.direction.rules.Text(rule)
+	if h.target == "" {
+		return from, acceptUnbound, nil
+	}
+	var room [64]byte
+	expected := from.targets.appendTarget(room[:0], name, p.binding.MediaType, p.binding.Client, p.binding.Record)
+	return from, subtle.ConstantTimeCompare([]byte(h.target), expected) == 1 && (h.field == "" || h.field == name), nil
+}
+
+// unwrap gives the content of a value under k. One message mostly has one content key.
+func (p *pass) unwrap(k *key, encryptedKey []byte) (*content, error) {
+	if k.block == nil {
+		return k.opening(encryptedKey)
+	}
+	if p.last.key == k && bytes.Equal(p.last.encryptedKey, encryptedKey) {
+		return p.last.content, nil
+	}
+	c, err := k.opening(encryptedKey)
+	if err == nil {
+		p.last.key, p.last.content = k, c
+		p.last.encryptedKey = append(p.last.encryptedKey[:0], encryptedKey...)
+	}
+	return c, err
+}
+
+// unwrapPrivate gives the content of a value that was sealed to a public key of ours.
+func (p *pass) unwrapPrivate(h header, text []byte) (*content, error) {
+	k, ok := p.fields.config.Private.find(h.kid, h.alg)
+	if !ok {
+		return nil, causeKey
+	}
+	m, err := jwe.Split(string(text))
+	if err != nil {
+		return nil, causeParts
+	}
+	envelope := m.Envelope()
+	if c := p.unwrapped[envelope]; c != nil {
+		return c, nil
+	}
+	if len(p.unwrapped) == maxUnwraps {
+		return nil, causeUnwraps
+	}
+	cek := m.ContentKey(k)
+	defer clear(cek)
+	c, err := newContent(cek, "", nil, nil)
+	if err != nil {
+		return nil, causeKey
+	}
+	if p.unwrapped == nil {
+		p.unwrapped = make(map[string]*content)
+	}
+	p.unwrapped[envelope] = c
+	return c, nil
 }

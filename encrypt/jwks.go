@@ -13,8 +13,9 @@ import (
 const maxKeySet = 1 << 20 // bytes
 
 // ParseKeys reads a JWK set (RFC 7517 §5) of symmetric keys for NewKeyring, in its order. Every
-// key must have kty "oct", a kid, and a k of 32 bytes; alg must be A256GCM, use must be enc,
-// key_ops must contain encrypt and decrypt, or be absent. Other members are ignored (§4). All
+// key must have kty "oct", a kid, and a k of 32 bytes; alg must be A256KW or A256GCM, use must be enc,
+// key_ops must contain what alg needs, wrapKey and unwrapKey or encrypt and decrypt, or be absent. Of a
+// key without alg the key_ops tell; without both it is for A256KW. Other members are ignored (§4). All
 // mistakes are reported at once; nothing of a key is in an error but its place in the set.
 func ParseKeys(jwkSet []byte) ([]Key, error) {
 	if len(jwkSet) > maxKeySet {
@@ -51,16 +52,20 @@ func parseKey(text string) (k Key, wrong string) {
 		return k, "not an object"
 	case jwk.text("kty") != "oct":
 		return k, "kty is not oct"
-	case jwk.has("alg") && jwk.text("alg") != "A256GCM":
-		return k, "alg is not A256GCM"
+	case jwk.has("alg") && jwk.text("alg") != A256GCM && jwk.text("alg") != A256KW:
+		return k, "alg is not A256KW or A256GCM"
 	case jwk.has("use") && jwk.text("use") != "enc":
 		return k, "use is not enc"
-	case jwk.has("key_ops") && !operations(jwk["key_ops"]):
-		return k, "key_ops is not a list with encrypt and decrypt"
+	case jwk.has("key_ops") && !operations(jwk["key_ops"], jwk.text("alg")) &&
+		(jwk.has("alg") || !operations(jwk["key_ops"], A256GCM)):
+		return k, "key_ops is not a list with what alg needs"
 	case jwk.text("kid") == "":
 		return k, "no kid"
 	}
-	k.ID = jwk.text("kid")
+	k.ID, k.Algorithm = jwk.text("kid"), jwk.text("alg")
+	if !jwk.has("alg") && jwk.has("key_ops") && operations(jwk["key_ops"], A256GCM) {
+		k.Algorithm = A256GCM
+	}
 	encoded := jwk.text("k")
 	secret, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
 	if err != nil || strings.ContainsAny(encoded, "\r\n") { // decoders in Go skip line ends
@@ -74,14 +79,17 @@ func parseKey(text string) (k Key, wrong string) {
 }
 
 // operations says whether key_ops (RFC 7517 §4.3) lets a key do both halves of our work.
-func operations(list string) bool {
+func operations(list, alg string) bool {
 	var ops []string
 	err := strictjson.Elements(list, func(element string) error {
 		op, err := strictjson.String(element)
 		ops = append(ops, op)
 		return err
 	})
-	return err == nil && slices.Contains(ops, "encrypt") && slices.Contains(ops, "decrypt")
+	if alg == A256GCM {
+		return err == nil && slices.Contains(ops, "encrypt") && slices.Contains(ops, "decrypt")
+	}
+	return err == nil && slices.Contains(ops, "wrapKey") && slices.Contains(ops, "unwrapKey")
 }
 
 // object is a small JSON object: names, which are case-sensitive and used once, and exact values.

@@ -1,35 +1,20 @@
 package encrypt
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/hkdf"
-	"crypto/hmac"
-	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io"
-	"sync"
-	"sync/atomic"
+	"math"
 )
 
 const (
-	secretSize = 32      // A256GCM
+	secretSize = 32      // bytes of every key
 	maxKeyID   = 128     // bytes
 	maxSeals   = 1 << 32 // under one key with random IVs (NIST SP 800-38D §8.3)
 	// defaultProcesses leaves each of them 16.7 million values.
 	defaultProcesses = 256
 )
-
-// Key is one A256GCM key.
-type Key struct {
-	// ID is the "kid" of values sealed under the key: 1 to 128 printable ASCII characters
-	// without quote and backslash.
-	ID string
-	// Secret is 32 random bytes. NewKeyring copies it.
-	Secret Secret
-}
 
 // KeyringConfig says what a Keyring holds.
 type KeyringConfig struct {
@@ -38,9 +23,10 @@ type KeyringConfig struct {
 	// Keys are the keys: the first seals, all open. To rotate, put the new key at the second
 	// place everywhere, then at the first, and remove the old one when nothing is left to open.
 	Keys []Key
-	// Processes is how many processes will seal under one key during its life, counting every
-	// restart; 0 means 256. A key with random IVs may seal 2^32 values in all (NIST SP 800-38D
-	// §8.3). Each process counts its own and refuses at 2^32 divided by Processes (ErrExhausted).
+	// Processes is how many processes will seal under one A256GCM key during its life, counting
+	// every restart; 0 means 256. A key with random IVs may seal 2^32 values in all (NIST SP
+	// 800-38D §8.3). Each process counts its own and refuses at 2^32 divided by Processes
+	// (ErrExhausted). Keys of A256KW need no count: they seal no values.
 	Processes int
 }
 
@@ -49,14 +35,6 @@ type KeyringConfig struct {
 type Keyring struct {
 	keys  []*key
 	limit uint64 // of values sealed under one key
-}
-
-// key is one key, ready for use.
-type key struct {
-	id      string
-	aead    cipher.AEAD // draws a fresh IV for every Seal and puts it first
-	taggers sync.Pool   // of *tagger
-	sealed  atomic.Uint64
 }
 
 // NewKeyring makes a Keyring, or reports everything that is wrong with the keys.
@@ -97,52 +75,14 @@ func NewKeyring(c KeyringConfig) (*Keyring, error) {
 	return ring, nil
 }
 
-// check reports what is wrong with the key at index i, never by quoting the secret.
-func (k Key) check(i int) error {
-	var errs []error
-	if k.ID == "" {
-		errs = append(errs, fmt.Errorf("encrypt: key %d has no ID", i))
-	}
-	if len(k.ID) > maxKeyID {
-		errs = append(errs, fmt.Errorf("encrypt: key %d has an ID of more than %d bytes", i, maxKeyID))
-	}
-	for _, c := range []byte(k.ID) {
-		if c < ' ' || c > '~' || c == '"' || c == '\\' {
-			errs = append(errs, fmt.Errorf("encrypt: key %d has an ID with other than printable ASCII, or with a quote or backslash", i))
-			break
-		}
-	}
-	if len(k.Secret) != secretSize {
-		errs = append(errs, fmt.Errorf("encrypt: key %d has a Secret of %d bytes, not %d", i, len(k.Secret), secretSize))
-	} else if subtle.ConstantTimeCompare(k.Secret, make([]byte, secretSize)) == 1 {
-		errs = append(errs, fmt.Errorf("encrypt: key %d has a Secret of zeros", i))
-	}
-	return errors.Join(errs...)
-}
-
-func makeKey(k Key) (*key, error) {
-	block, err := aes.NewCipher(k.Secret)
-	if err != nil {
-		return nil, err
-	}
-	// The only form of GCM in which the caller cannot choose, and so not repeat, an IV.
-	aead, err := cipher.NewGCMWithRandomNonce(block)
-	if err != nil {
-		return nil, err
-	}
-	target, err := hkdf.Key(sha256.New, k.Secret, nil, "tegata/encrypt tgt", sha256.Size)
-	if err != nil {
-		return nil, err
-	}
-	made := &key{id: k.ID, aead: aead}
-	made.taggers.New = func() any { return &tagger{mac: hmac.New(sha256.New, target)} }
-	return made, nil
-}
-
-// Remaining is how many values this process may still seal with the first key.
+// Remaining is how many values this process may still seal with the first key; for an A256KW key it
+// does not get less.
 func (k *Keyring) Remaining() uint64 {
-	if len(k.keys) == 0 {
+	switch {
+	case k == nil || len(k.keys) == 0:
 		return 0
+	case k.keys[0].algorithm == A256KW:
+		return math.MaxUint64
 	}
 	return k.limit - min(k.limit, k.keys[0].sealed.Load())
 }
@@ -150,10 +90,14 @@ func (k *Keyring) Remaining() uint64 {
 // Format writes no more than that this is a keyring, whatever the verb.
 func (k *Keyring) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "encrypt.Keyring"+redacted) }
 
-// find gives the key of an ID. There is no second try: what names no key of ours is not opened.
-func (k *Keyring) find(id string) *key {
+// find gives the key of an ID, if it is for the algorithm. There is no second try: what names no key
+// of ours is not opened.
+func (k *Keyring) find(id, algorithm string) *key {
+	if k == nil {
+		return nil
+	}
 	for _, candidate := range k.keys {
-		if candidate.id == id {
+		if candidate.id == id && candidate.algorithm == algorithm {
 			return candidate
 		}
 	}
@@ -162,5 +106,6 @@ func (k *Keyring) find(id string) *key {
 
 // count says whether one more value may be sealed with the first key.
 func (k *Keyring) count() bool {
-	return k.keys[0].sealed.Add(1) <= k.limit
+	first := k.keys[0]
+	return first.algorithm == A256KW || first.sealed.Add(1) <= k.limit
 }

@@ -56,7 +56,7 @@ func TestNewKeyring(t *testing.T) {
 
 func TestSecretsAreCopied(t *testing.T) {
 	s := secret('1')
-	k, err := encrypt.NewKeyring(encrypt.KeyringConfig{Keys: []encrypt.Key{{ID: "k1", Secret: s}}})
+	k, err := encrypt.NewKeyring(encrypt.KeyringConfig{Keys: []encrypt.Key{{ID: "k1", Secret: s, Algorithm: encrypt.A256GCM}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestSecretsDoNotPrint(t *testing.T) {
 
 // RFC7518-5.3: 2^32 values in all, so each process stops at its share.
 func TestKeyIsUsedUp(t *testing.T) {
-	k, err := encrypt.NewKeyring(encrypt.KeyringConfig{Keys: []encrypt.Key{{ID: "k1", Secret: secret('1')}}, Processes: 1 << 30})
+	k, err := encrypt.NewKeyring(encrypt.KeyringConfig{Keys: []encrypt.Key{{ID: "k1", Secret: secret('1'), Algorithm: encrypt.A256GCM}}, Processes: 1 << 30})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,8 +1,8 @@
 package encrypt
 
 import (
-	"bytes"
 	"math"
+	"net/http"
 	"sync"
 
 	"github.com/tegata-go/tegata/encrypt/internal/scan"
@@ -14,35 +14,61 @@ const keepBytes = 64 << 10
 // direction is what responses, or requests, have in common.
 type direction struct {
 	rules *scan.Rules
-	plain [][]byte // headers by rule for application/json bound to nothing else
+	plain [][]byte // headers by rule for application/json bound to nothing else, under the Keyring
 	pool  sync.Pool
 }
+
+// mode is what a pass does with the values that rules name.
+type mode uint8
+
+const (
+	sealing mode = iota
+	opening
+	resealing
+)
 
 // pass is one message on its way through the rules of one direction.
 type pass struct {
 	fields    *Fields
 	direction *direction
-	opens     bool
+	mode      mode
 	binding   Binding
+	request   *http.Request // of a response; nil for SealJSON
 
 	scanner scan.Scanner
 	inner   scan.Scanner // of what was inside a sealed value
 	headers [][]byte     // by rule, for this binding; empty: not made yet
 	work    []byte       // what goes in and out of the cipher
 	out     []byte       // what a response holds back
+
+	content *content // what seals; nil before the first value
+	last    struct { // what opened last
+		key          *key
+		encryptedKey []byte
+		content      *content
+	}
+	unwrapped map[string]*content // by envelope, what private keys opened
+	watch     watch
 }
 
 // pass takes a pass from the pool.
-func (f *Fields) pass(d *direction, b Binding) *pass {
+func (f *Fields) pass(d *direction, m mode, b Binding) *pass {
 	p, _ := d.pool.Get().(*pass)
 	if p == nil {
-		p = &pass{fields: f, direction: d, opens: d == &f.open, headers: make([][]byte, d.rules.Len())}
+		p = &pass{fields: f, direction: d, headers: make([][]byte, d.rules.Len())}
 	}
-	p.binding = b
+	p.mode, p.binding = m, b
 	limits := scan.Limits{Depth: f.config.MaxDepth, Value: f.config.MaxValue}
 	// A sealed value, which a response may hold too, is a third longer and has a header.
-	limits.Value = (limits.Value+ivSize+tagSize+2)/3*4 + maxHeaderText + 8
+	limits.Value = (limits.Value+ivSize+tagSize+2)/3*4 + maxHeaderText + maxKeyText + len(f.before) + 16
 	p.scanner.Reset(d.rules, limits, p)
+	if m == sealing {
+		var w scan.Watcher
+		if f.config.Found != nil {
+			w = p
+		}
+		p.scanner.Watch(w, f.guarded)
+	}
 	return p
 }
 
@@ -54,7 +80,9 @@ func (p *pass) release() {
 	for i := range p.headers {
 		p.headers[i] = p.headers[i][:0]
 	}
-	p.binding = Binding{}
+	p.binding, p.request, p.content, p.watch = Binding{}, nil, nil, watch{}
+	p.last.key, p.last.content = nil, nil
+	clear(p.unwrapped)
 	p.direction.pool.Put(p)
 }
 
@@ -76,53 +104,34 @@ func (p *pass) whole(dst, src []byte) ([]byte, error) {
 	return p.scanner.Finish(dst)
 }
 
-// header gives the first part of values that the rule names, sealed under the first key.
+// seals gives the content that seals in this message.
+func (p *pass) seals() (*content, error) {
+	if p.content != nil {
+		return p.content, nil
+	}
+	var err error
+	if to := p.binding.Recipient; to != nil {
+		p.content, err = to.sealing()
+	} else {
+		p.content, err = p.fields.config.Keyring.keys[0].sealing()
+	}
+	return p.content, err
+}
+
+// header gives the first part of values that the rule names, as they are sealed in this message. Under a
+// Keyring it is the same in every message.
 func (p *pass) header(rule int) []byte {
 	if p.binding == (Binding{MediaType: jsonType}) {
 		return p.direction.plain[rule]
 	}
 	if len(p.headers[rule]) == 0 {
-		p.headers[rule] = p.fields.config.Keyring.keys[0].header(p.headers[rule], p.direction.rules.Text(rule), p.binding)
+		from := p.content
+		if p.binding.Recipient == nil {
+			from = &p.fields.config.Keyring.keys[0].own
+		}
+		p.headers[rule] = from.header(p.headers[rule], p.direction.rules.Text(rule), p.binding)
 	}
 	return p.headers[rule]
-}
-
-// Value seals or opens one value: it makes a pass a scan.Taker.
-func (p *pass) Value(dst []byte, rule, depth int, text []byte) ([]byte, error) {
-	if !p.opens {
-		return p.seal(dst, rule, depth, text)
-	}
-	plain, err := p.opened(rule, text, p.fields.config.DangerouslyOpenUnbound)
-	if err == nil {
-		dst, err = p.value(dst, depth, plain)
-	}
-	if err != nil {
-		return dst, notOpened(err)
-	}
-	return dst, nil
-}
-
-// seal appends the sealed form of text, which is text itself if that is what it already is.
-func (p *pass) seal(dst []byte, rule, depth int, text []byte) ([]byte, error) {
-	if bytes.HasPrefix(text, []byte(`"ey`)) { // the first bytes of {" in base64url
-		if plain, err := p.opened(rule, text, false); err == nil {
-			before := len(dst)
-			dst, err = p.value(dst, depth, plain)
-			clear(dst[before:])
-			if dst = dst[:before]; err == nil {
-				return append(dst, text...), nil
-			}
-		}
-	}
-	if len(text) > p.fields.config.MaxValue {
-		return dst, scan.ErrValue
-	}
-	ring := p.fields.config.Keyring
-	if !ring.count() {
-		return dst, exhausted()
-	}
-	dst, p.work = ring.keys[0].appendSealed(dst, p.work, p.header(rule), text)
-	return dst, nil
 }
 
 // value appends what was inside a sealed value, which must be one JSON value: whoever has the

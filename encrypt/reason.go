@@ -11,16 +11,20 @@ import (
 // Reasons of this package. Report-only can waive those of requests: the handler then gets the
 // body as it was sent. It cannot let a field leave in clear.
 const (
-	ErrOpen      = audit.Reason("encrypt: not opened")             // 400, one for all that does not open
-	ErrJSON      = audit.Reason("encrypt: malformed request")      // 400
-	ErrBody      = audit.Reason("encrypt: body not read")          // 400
-	ErrTooLarge  = audit.Reason("encrypt: too large")              // 413, the body or one field
-	ErrMediaType = audit.Reason("encrypt: unsupported media type") // 415, with Accept
-	ErrEncoding  = audit.Reason("encrypt: content encoding")       // 415, with Accept-Encoding
-	ErrBinding   = audit.Reason("encrypt: nothing to bind to")     // 500, final; Client or Record gave nothing
-	ErrUnsealed  = audit.Reason("encrypt: field in clear")         // 500, final
-	ErrResponse  = audit.Reason("encrypt: malformed response")     // 500, final
-	ErrExhausted = audit.Reason("encrypt: key used up")            // 503, final, with Retry-After
+	ErrOpen      = audit.Reason("encrypt: not opened")              // 400, one for all that does not open
+	ErrJSON      = audit.Reason("encrypt: malformed request")       // 400
+	ErrBody      = audit.Reason("encrypt: body not read")           // 400
+	ErrTooLarge  = audit.Reason("encrypt: too large")               // 413, the body or one field
+	ErrMediaType = audit.Reason("encrypt: unsupported media type")  // 415, with Accept
+	ErrEncoding  = audit.Reason("encrypt: content encoding")        // 415, with Accept-Encoding
+	ErrRecipient = audit.Reason("encrypt: no key to seal to")       // 403, final; Recipient gave none
+	ErrBinding   = audit.Reason("encrypt: nothing to bind to")      // 500, final; Client or Record gave nothing
+	ErrStored    = audit.Reason("encrypt: stored value not opened") // 500, final
+	ErrErased    = audit.Reason("encrypt: key erased")              // 403, final; of a customer
+	ErrKeys      = audit.Reason("encrypt: keys unavailable")        // 503, final, with Retry-After
+	ErrUnsealed  = audit.Reason("encrypt: field in clear")          // 500, final
+	ErrResponse  = audit.Reason("encrypt: malformed response")      // 500, final
+	ErrExhausted = audit.Reason("encrypt: key used up")             // 503, final, with Retry-After
 )
 
 // why names, for the record, which of the causes of one reason it was: constant texts only.
@@ -55,16 +59,64 @@ func ofResponse(err error) error {
 	if errors.As(err, &known) {
 		return err
 	}
-	if errors.Is(err, scan.ErrValue) {
+	if errors.Is(err, scan.ErrValue) || errors.Is(err, scan.ErrGuarded) {
 		return unsealed(err)
 	}
 	return &audit.Refusal{Reason: ErrResponse, Cause: err, Status: http.StatusInternalServerError,
 		Detail: "internal error", Final: true}
 }
 
+func unsupported() error {
+	return &audit.Refusal{Reason: ErrMediaType, Status: http.StatusUnsupportedMediaType, Detail: "the body is not JSON",
+		Header: http.Header{"Accept": {jsonType}}} // RFC 9110 §15.5.16
+}
+
+func notJOSE(mediaType string) error {
+	return &audit.Refusal{Reason: ErrMediaType, Status: http.StatusUnsupportedMediaType, Detail: "the body is not encrypted",
+		Header: http.Header{"Accept": {mediaType}}}
+}
+
+func coded() error {
+	return &audit.Refusal{Reason: ErrEncoding, Status: http.StatusUnsupportedMediaType,
+		Detail: "the body has a content coding", Header: http.Header{"Accept-Encoding": {"identity"}}} // RFC 7694 §3
+}
+
+// ofStored turns whatever went wrong with something stored into a refusal.
+func ofStored(cause error) error {
+	var known *audit.Refusal
+	if errors.As(cause, &known) && known.Reason != ErrOpen {
+		return cause
+	}
+	return &audit.Refusal{Reason: ErrStored, Cause: cause, Status: http.StatusInternalServerError,
+		Detail: "internal error", Final: true}
+}
+
+func unavailable(cause error) error {
+	return &audit.Refusal{Reason: ErrKeys, Cause: cause, Status: http.StatusServiceUnavailable, Detail: "temporarily unavailable",
+		Header: http.Header{"Retry-After": {"5"}}, Final: true}
+}
+
+// outage keeps a refusal that a function of the configuration chose.
+func outage(err error) error {
+	var known *audit.Refusal
+	if errors.As(err, &known) {
+		return err
+	}
+	return unavailable(err)
+}
+
+func erased() error {
+	return &audit.Refusal{Reason: ErrErased, Status: http.StatusForbidden, Detail: "the data was erased", Final: true}
+}
+
 func unsealed(cause error) error {
 	return &audit.Refusal{Reason: ErrUnsealed, Cause: cause, Status: http.StatusInternalServerError,
 		Detail: "internal error", Final: true}
+}
+
+func noRecipient() error {
+	return &audit.Refusal{Reason: ErrRecipient, Status: http.StatusForbidden,
+		Detail: "the client has no encryption key", Final: true}
 }
 
 func exhausted() error {

@@ -38,8 +38,7 @@ func (f *Fields) openBody(r *http.Request, b Binding) (*http.Request, error) {
 
 func (f *Fields) opened(r *http.Request, b Binding) (*http.Request, error) {
 	if len(r.Header["Content-Encoding"]) > 0 {
-		return r, &audit.Refusal{Reason: ErrEncoding, Status: http.StatusUnsupportedMediaType,
-			Detail: "the body has a content coding", Header: http.Header{"Accept-Encoding": {"identity"}}} // RFC 7694 §3
+		return r, coded()
 	}
 	var ok bool
 	if b.MediaType, ok = media(r.Header["Content-Type"]); !ok && r.ContentLength > 0 {
@@ -55,7 +54,8 @@ func (f *Fields) opened(r *http.Request, b Binding) (*http.Request, error) {
 	if !ok {
 		return withBody(r, bytes.NewReader(sent), r.ContentLength), unsupported()
 	}
-	p := f.pass(&f.open, b)
+	b.Recipient = nil
+	p := f.pass(&f.open, opening, b)
 	defer p.release()
 	body, err := p.whole(make([]byte, 0, len(sent)), sent)
 	if err != nil {
@@ -67,11 +67,6 @@ func (f *Fields) opened(r *http.Request, b Binding) (*http.Request, error) {
 		describe(out, r, len(body))
 	}
 	return out, nil
-}
-
-func unsupported() error {
-	return &audit.Refusal{Reason: ErrMediaType, Status: http.StatusUnsupportedMediaType, Detail: "the body is not JSON",
-		Header: http.Header{"Accept": {jsonType}}} // RFC 9110 §15.5.16
 }
 
 // read reads the whole body, if it is within the limit.

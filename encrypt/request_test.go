@@ -125,7 +125,7 @@ func TestOpenBodyRefuses(t *testing.T) {
 		{"only white space", ` `, jsonType, "", encrypt.ErrJSON, 400},
 		{"deep", strings.Repeat("[", 65) + strings.Repeat("]", 65), jsonType, "", encrypt.ErrJSON, 400},
 		{"too long", long, jsonType, "", encrypt.ErrTooLarge, 413},
-		{"value too long", `{"a":"` + strings.Repeat("x", 1700) + `"}`, jsonType, "", encrypt.ErrTooLarge, 413},
+		{"value too long", `{"a":"` + strings.Repeat("x", 3700) + `"}`, jsonType, "", encrypt.ErrTooLarge, 413},
 		{"no type", `{}`, "", "", encrypt.ErrMediaType, 415},
 		{"text", `{}`, "text/plain", "", encrypt.ErrMediaType, 415},
 		{"form", `a=1`, "application/x-www-form-urlencoded", "", encrypt.ErrMediaType, 415},

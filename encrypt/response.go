@@ -76,7 +76,7 @@ func (w *response) Write(p []byte) (int, error) {
 		return 0, w.stop()
 	case w.request.Method == http.MethodHead:
 		return len(p), nil
-	case w.bodyless():
+	case bodyless(w.status):
 		return 0, http.ErrBodyNotAllowed
 	case len(p) == 0:
 		return 0, nil
@@ -88,9 +88,9 @@ func (w *response) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// bodyless says whether the status allows no body (RFC 9110 §6.4.1).
-func (w *response) bodyless() bool {
-	return w.status < 200 || w.status == http.StatusNoContent || w.status == http.StatusNotModified
+// bodyless says whether a status allows no body (RFC 9110 §6.4.1).
+func bodyless(status int) bool {
+	return status != 0 && status < 200 || status == http.StatusNoContent || status == http.StatusNotModified
 }
 
 // take seals a piece of the body and sends what is more than is held back.
@@ -127,7 +127,8 @@ func (w *response) begin() error {
 		return w.judged
 	}
 	w.binding.MediaType = w.media
-	w.pass = w.fields.pass(&w.fields.seal, w.binding)
+	w.pass = w.fields.pass(&w.fields.seal, sealing, w.binding)
+	w.pass.request = w.request
 	return nil
 }
 

@@ -23,6 +23,10 @@ func (f *Fields) Wrap(next http.Handler) http.Handler {
 		if audit.Refused(w, r, err) {
 			return
 		}
+		b.Recipient, err = f.recipient(r)
+		if audit.Refused(w, r, err) {
+			return
+		}
 		in, err := f.openBody(r, b)
 		if audit.Refused(w, r, err) {
 			return

@@ -132,7 +132,7 @@ func FuzzAnchors(f *testing.F) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		return mtls.NewSource(mtls.SourceConfig{Certificate: server, ClientCAFiles: []string{path}})
+		return mtls.NewSource(mtls.SourceConfig{Certificate: server, ClientCAFiles: []string{path}, Revocation: mtls.NoRevocation{}})
 	}
 	seeds := [][]byte{certPEM(one), certPEM(one, two, one), append([]byte("Subject: one\n"), certPEM(one)...), certPEM(one, two)[:700], keyPEM(f, issue(f, nil, nil).key), nil}
 	taken := 0

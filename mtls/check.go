@@ -11,7 +11,10 @@ import (
 // section 5.2 and BCP 195 (RFC 9325), all of it at once; nil when there is nothing. It judges the
 // Config it is given: what GetConfigForClient returns is another Config, to be checked by itself.
 // What [Server] returns passes, except with DangerouslyUnverified.
-func Check(config *tls.Config) error {
+func Check(config *tls.Config) error { return FAPI2.Check(config) }
+
+// Check is the package's Check for another profile.
+func (p Profile) Check(config *tls.Config) error {
 	if config == nil {
 		return errors.New("mtls: no tls.Config")
 	}
@@ -26,10 +29,11 @@ func Check(config *tls.Config) error {
 	name(config.MaxVersion != 0 && config.MaxVersion < tls.VersionTLS13,
 		"MaxVersion excludes TLS 1.3 (RFC 9325 section 3.1.1)")
 	if config.MinVersion < tls.VersionTLS13 {
-		errs = append(errs, checkSuites(config.CipherSuites)...)
+		errs = append(errs, p.checkSuites(config.CipherSuites)...)
 	}
 	errs = append(errs, checkClients(config)...)
 	name(config.Renegotiation != tls.RenegotiateNever, "Renegotiation is allowed (RFC 9325 section 3.5)")
+	name(p == Brasil && !config.SessionTicketsDisabled, "SessionTicketsDisabled is not set (Open Finance Brasil forbids resumption)")
 	name(config.InsecureSkipVerify, "InsecureSkipVerify is set")
 	name(config.KeyLogWriter != nil, "KeyLogWriter gives the session keys away")
 	name(config.Rand != nil, "Rand replaces the system's randomness")
@@ -41,16 +45,16 @@ func Check(config *tls.Config) error {
 	return errors.Join(errs...)
 }
 
-func checkSuites(suites []uint16) []error {
+func (p Profile) checkSuites(suites []uint16) []error {
 	if suites == nil {
-		return []error{errors.New("mtls: CipherSuites is not set, and Go's own list has CBC suites (FAPI2-SP section 5.2.2)")}
+		return []error{errors.New("mtls: CipherSuites is not set, and Go's own list has CBC suites (" + p.clause() + ")")}
 	}
 	var errs []error
-	good := suites12()
+	good := p.suites12()
 	for _, id := range suites {
 		// The suites of TLS 1.3 may be listed; they are not configurable and all of them are good.
 		if !slices.Contains(good, id) && id>>8 != 0x13 {
-			errs = append(errs, fmt.Errorf("mtls: CipherSuites has %s (FAPI2-SP section 5.2.2)", tls.CipherSuiteName(id)))
+			errs = append(errs, fmt.Errorf("mtls: CipherSuites has %s (%s)", tls.CipherSuiteName(id), p.clause()))
 		}
 	}
 	return errs

@@ -15,6 +15,7 @@ func Example() {
 		CertFile:      "server.pem",
 		KeyFile:       "server.key",
 		ClientCAFiles: []string{"clients.pem"},
+		CRLFiles:      []string{"clients.crl"},
 		OnError:       func(err error) { log.Print(err) },
 	})
 	if err != nil {
@@ -31,7 +32,7 @@ func Example() {
 		TLSConfig:         config,
 		ReadHeaderTimeout: 5 * time.Second,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			cert, err := mtls.Peer(r)
+			cert, err := source.Peer(r)
 			if err != nil || cert == nil {
 				return
 			}

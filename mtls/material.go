@@ -14,33 +14,35 @@ import (
 	"time"
 )
 
-// maxFile bounds one PEM file, in bytes.
+// maxFile bounds one PEM file of certificates or of a key, in bytes.
 const maxFile = 1 << 20
 
 // material is what a Source holds at one moment. It never changes.
 type material struct {
 	certificate *tls.Certificate
 	anchors     *anchors // nil: the source has none
+	lists       *lists   // nil: the source has none
+	generation  uint64   // tells it from what the source held before
 }
 
 // watched is one part of the material together with the files it comes from. Only one goroutine at a
 // time calls load.
 type watched[T any] struct {
-	paths  []string // none: the part is fixed
-	parse  func(contents [][]byte) (T, error)
+	paths  []string          // none: the part is fixed
+	limit  int64             // bounds one file, in bytes
 	digest [sha256.Size]byte // of the contents that were taken last
 }
 
 // load gives the part as the files have it now, and held when they did not change. It compares
 // contents, not times: a file may be replaced within the file system's clock tick.
-func (w *watched[T]) load(held T) (T, error) {
+func (w *watched[T]) load(held T, parse func(contents [][]byte) (T, error)) (T, error) {
 	if len(w.paths) == 0 {
 		return held, nil
 	}
 	contents := make([][]byte, len(w.paths))
 	sum := sha256.New()
 	for i, path := range w.paths {
-		data, err := readFile(path)
+		data, err := readFile(path, w.limit)
 		if err != nil {
 			return held, err
 		}
@@ -52,7 +54,7 @@ func (w *watched[T]) load(held T) (T, error) {
 	if digest == w.digest {
 		return held, nil
 	}
-	part, err := w.parse(contents)
+	part, err := parse(contents)
 	if err != nil {
 		return held, err
 	}
@@ -61,7 +63,7 @@ func (w *watched[T]) load(held T) (T, error) {
 }
 
 // readFile reads a regular file of bounded size. Opening anything else could block for ever.
-func readFile(path string) ([]byte, error) {
+func readFile(path string, limit int64) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -74,12 +76,12 @@ func readFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }() // nothing was written
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
 		return nil, err
 	}
-	if len(data) > maxFile {
-		return nil, fmt.Errorf("%s: longer than %d bytes", path, maxFile)
+	if int64(len(data)) > limit {
+		return nil, fmt.Errorf("%s: longer than %d bytes", path, limit)
 	}
 	return data, nil
 }

@@ -48,7 +48,7 @@ func (s *Source) current() *material {
 // look begins a look at the files when one is due, or at once when it is forced. It gives nil when it
 // began none. The look runs on no caller's context: a client that goes away does not end it.
 func (s *Source) look(forced bool) <-chan struct{} {
-	if len(s.pair.paths) == 0 && len(s.trust.paths) == 0 {
+	if len(s.pair.paths) == 0 && len(s.trust.paths) == 0 && len(s.crls) == 0 {
 		return nil
 	}
 	if !forced && int64(time.Since(s.made)) < s.next.Load() {
@@ -80,6 +80,7 @@ func (s *Source) refresh() {
 	held := s.held.Load()
 	next, err := s.load(held)
 	if *next != *held {
+		next.generation++
 		s.held.Store(next)
 	}
 	if err != nil {
@@ -97,13 +98,15 @@ func (s *Source) refresh() {
 	s.mu.Unlock()
 }
 
-// load reads both parts: one that cannot be taken does not hold back the other. On error the material
+// load reads all parts: one that cannot be taken does not hold back the others. On error the material
 // has the part that was held.
 func (s *Source) load(held *material) (*material, error) {
-	pair, pairErr := s.pair.load(held.certificate)
-	trust, trustErr := s.trust.load(held.anchors)
+	pair, pairErr := s.pair.load(held.certificate, parsePair)
+	trust, trustErr := s.trust.load(held.anchors, parseAnchors)
 	if pairErr == nil && pair != nil {
 		pairErr = usable(pair, time.Now()) // what is held may have expired since it was taken
 	}
-	return &material{certificate: pair, anchors: trust}, errors.Join(pairErr, trustErr)
+	revoked, revokedErr := s.loadLists(held.lists, trust)
+	next := &material{certificate: pair, anchors: trust, lists: revoked, generation: held.generation}
+	return next, errors.Join(pairErr, trustErr, revokedErr)
 }

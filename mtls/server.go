@@ -1,6 +1,7 @@
 package mtls
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -35,23 +36,11 @@ type ServerConfig struct {
 	Source *Source
 	// ClientCertificate is Required unless another demand is named.
 	ClientCertificate ClientCertificate
+	// Profile is FAPI2 unless another is named.
+	Profile Profile
 }
 
-// suites12 are the suites of TLS 1.2 that FAPI 2.0 Security Profile section 5.2.2 leaves: ephemeral
-// keys and authenticated encryption. Go's own list has CBC suites too.
-func suites12() []uint16 {
-	return []uint16{
-		tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-		tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-		tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-		tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-		tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-		tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-	}
-}
-
-// Server makes the tls.Config of a resource server: TLS 1.2 with authenticated encryption only and TLS
-// 1.3, HTTP/2 and HTTP/1.1, client certificates as demanded, verified against the source's anchors of
+// Server makes the tls.Config of a resource server: TLS 1.2 with the profile's suites and TLS 1.3, HTTP/2 and HTTP/1.1, client certificates as demanded, verified against the source's anchors of
 // that moment in every handshake, resumed ones included. A session whose client certificate is no
 // longer good is not resumed: the client has to show one again. Early data (0-RTT) does not exist in
 // crypto/tls over TCP.
@@ -67,8 +56,14 @@ func Server(config ServerConfig) (*tls.Config, error) {
 	if !made {
 		errs = append(errs, errors.New("mtls: Source is required, made by NewSource"))
 	}
+	if made && config.Source.held.Load().certificate == nil {
+		errs = append(errs, errors.New("mtls: the source has no server certificate"))
+	}
 	if config.ClientCertificate < Required || config.ClientCertificate > DangerouslyUnverified {
 		errs = append(errs, fmt.Errorf("mtls: ClientCertificate %d is unknown", int(config.ClientCertificate)))
+	}
+	if config.Profile < FAPI2 || config.Profile > Brasil {
+		errs = append(errs, fmt.Errorf("mtls: Profile %d is unknown", int(config.Profile)))
 	}
 	verifies := config.ClientCertificate == Required || config.ClientCertificate == Optional
 	if made && verifies && config.Source.held.Load().anchors == nil {
@@ -79,10 +74,11 @@ func Server(config ServerConfig) (*tls.Config, error) {
 	}
 	s := &server{source: config.Source, demand: config.ClientCertificate}
 	s.base = &tls.Config{
-		MinVersion:         tls.VersionTLS12,
-		CipherSuites:       suites12(),
-		NextProtos:         []string{"h2", "http/1.1"},
-		GetConfigForClient: s.configFor,
+		MinVersion:             tls.VersionTLS12,
+		CipherSuites:           config.Profile.suites12(),
+		SessionTicketsDisabled: config.Profile == Brasil,
+		NextProtos:             []string{"h2", "http/1.1"},
+		GetConfigForClient:     s.configFor,
 	}
 	switch s.demand {
 	case NotRequested:
@@ -136,7 +132,8 @@ func (s *server) fill(config *tls.Config, m *material) {
 // verify runs at the end of every handshake, and resumption does not pass over it.
 func (s *server) verify(state tls.ConnectionState) error {
 	if len(state.PeerCertificates) > 0 {
-		return s.source.held.Load().anchors.judge(state, time.Now())
+		_, err := s.source.judge(context.Background(), s.source.held.Load(), state.PeerCertificates[0], state.VerifiedChains, time.Now())
+		return err
 	}
 	if s.demand == Required {
 		return ErrMissing

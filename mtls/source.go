@@ -15,7 +15,8 @@ const defaultInterval = 10 * time.Second
 
 // SourceConfig says where a Source finds what it holds. The server's certificate comes from files or
 // from memory, and so do the client trust anchors; a source for a server that asks for no client
-// certificate needs no anchors.
+// certificate needs no anchors, and one that only judges certificates from a proxy's header needs no
+// certificate of its own.
 type SourceConfig struct {
 	_ [0]func()
 
@@ -35,6 +36,18 @@ type SourceConfig struct {
 	// ClientCAs stand in for the files and never change.
 	ClientCAs []*x509.Certificate
 
+	// CRLFiles are revocation lists (RFC 5280 section 5), DER or PEM, one or more in a file. With any, every
+	// certificate of a client's chain but the anchor needs a list of its issuer, signed by it and not
+	// over: without one nobody knows, and the client is refused. A list that is over, older than the one
+	// held, or not its issuer's is not taken. Delta lists and lists of several issuers are not taken either.
+	CRLFiles []string
+	// Revocation is asked too, after the lists. With client trust anchors one of the two is required;
+	// NoRevocation{} declines both.
+	Revocation Revocation
+	// DangerouslyPassUnknown lets certificates pass of which nobody knows whether they were revoked: whoever
+	// can keep lists from reaching this service can then use a revoked certificate.
+	DangerouslyPassUnknown bool
+
 	// Interval is how long a change of a file may go unnoticed. 0 is 10 seconds.
 	Interval time.Duration
 	// OnError, when set, is told why files could not be taken: once, until the cause changes. It is
@@ -42,8 +55,8 @@ type SourceConfig struct {
 	OnError func(error)
 }
 
-// Source holds a server's certificate and the client trust anchors, and looks for new ones in their
-// files: in the background while Run runs, and otherwise on a handshake, when the last look is older
+// Source holds a server's certificate, the client trust anchors and the revocation lists, and looks for
+// new ones in their files: in the background while Run runs, and otherwise on a handshake, when the last look is older
 // than the interval. Files that are broken, expired, unreadable or do not fit together leave what is
 // held in force; LastError and SourceConfig.OnError tell. A Source is safe for concurrent use.
 type Source struct {
@@ -55,6 +68,11 @@ type Source struct {
 
 	pair  watched[*tls.Certificate]
 	trust watched[*anchors]
+	crls  []watched[[]*crl] // one for each file
+
+	revocation  Revocation // nil: nobody else to ask
+	passUnknown bool
+	verdicts    verdicts
 
 	mu      sync.Mutex
 	looking bool  // a goroutine is reading the files
@@ -67,8 +85,17 @@ func NewSource(config SourceConfig) (*Source, error) {
 		interval: config.Interval,
 		onError:  config.OnError,
 		made:     time.Now(),
-		pair:     watched[*tls.Certificate]{parse: parsePair},
-		trust:    watched[*anchors]{parse: parseAnchors, paths: append([]string(nil), config.ClientCAFiles...)},
+		pair:     watched[*tls.Certificate]{limit: maxFile},
+		trust:    watched[*anchors]{limit: maxFile, paths: append([]string(nil), config.ClientCAFiles...)},
+
+		revocation:  config.Revocation,
+		passUnknown: config.DangerouslyPassUnknown,
+	}
+	if _, declined := config.Revocation.(NoRevocation); declined {
+		s.revocation = nil
+	}
+	for _, path := range config.CRLFiles {
+		s.crls = append(s.crls, watched[[]*crl]{limit: maxLists, paths: []string{path}})
 	}
 	if s.interval == 0 {
 		s.interval = defaultInterval
@@ -89,6 +116,7 @@ func (s *Source) fixed(config SourceConfig) (*material, error) {
 	var errs []error
 	inMemory := len(config.Certificate.Certificate) > 0 || config.Certificate.PrivateKey != nil
 	inFiles := config.CertFile != "" || config.KeyFile != ""
+	anchored := len(config.ClientCAs)+len(config.ClientCAFiles) > 0
 	switch {
 	case inFiles && inMemory:
 		errs = append(errs, errors.New("server certificate in files and in memory: choose one"))
@@ -97,7 +125,7 @@ func (s *Source) fixed(config SourceConfig) (*material, error) {
 		m.certificate = &pair
 	case config.CertFile != "" && config.KeyFile != "":
 		s.pair.paths = []string{config.CertFile, config.KeyFile}
-	default:
+	case inFiles || !anchored:
 		errs = append(errs, errors.New("no server certificate: CertFile and KeyFile, or Certificate, are required"))
 	}
 	if len(config.ClientCAs) > 0 {
@@ -109,6 +137,13 @@ func (s *Source) fixed(config SourceConfig) (*material, error) {
 			errs = append(errs, err)
 		}
 		m.anchors = a
+	}
+	_, declined := config.Revocation.(NoRevocation)
+	switch {
+	case declined && len(config.CRLFiles) > 0:
+		errs = append(errs, errors.New("revocation lists and NoRevocation{}: choose one"))
+	case anchored && config.Revocation == nil && len(config.CRLFiles) == 0:
+		errs = append(errs, errors.New("revocation of client certificates: CRLFiles or Revocation is required; NoRevocation{} declines it"))
 	}
 	if config.Interval < 0 {
 		errs = append(errs, errors.New("negative Interval"))

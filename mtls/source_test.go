@@ -39,7 +39,7 @@ func (f *files) anchors(t testing.TB, certs ...*x509.Certificate) {
 
 // config looks at the files whenever it is used.
 func (f *files) config() mtls.SourceConfig {
-	return mtls.SourceConfig{CertFile: f.cert, KeyFile: f.key, ClientCAFiles: []string{f.ca}, Interval: 1}
+	return mtls.SourceConfig{CertFile: f.cert, KeyFile: f.key, ClientCAFiles: []string{f.ca}, Interval: 1, Revocation: mtls.NoRevocation{}}
 }
 
 func (f *files) source(t testing.TB) *mtls.Source {
@@ -76,13 +76,15 @@ func TestSourceMistakes(t *testing.T) {
 	}{
 		"nothing": {mtls.SourceConfig{}, []string{"no server certificate"}},
 		"everything": {mtls.SourceConfig{CertFile: absent, KeyFile: absent, Certificate: server.tls(),
-			ClientCAFiles: []string{absent}, ClientCAs: []*x509.Certificate{ca.cert}, Interval: -1},
-			[]string{"certificate in files and in memory", "anchors in files and in memory", "negative Interval", "absent"}},
-		"key only":          {mtls.SourceConfig{KeyFile: f.key}, []string{"no server certificate"}},
-		"certificate only":  {mtls.SourceConfig{CertFile: f.cert}, []string{"no server certificate"}},
-		"no key in memory":  {mtls.SourceConfig{Certificate: tls.Certificate{Certificate: [][]byte{server.cert.Raw}}}, []string{"private key missing"}},
-		"no chain":          {mtls.SourceConfig{Certificate: tls.Certificate{PrivateKey: server.key}}, []string{"chain or private key missing"}},
-		"chain not DER":     {mtls.SourceConfig{Certificate: tls.Certificate{Certificate: [][]byte{{1}}, PrivateKey: server.key}}, []string{"server certificate"}},
+			ClientCAFiles: []string{absent}, ClientCAs: []*x509.Certificate{ca.cert}, Interval: -1, CRLFiles: []string{absent}, Revocation: mtls.NoRevocation{}},
+			[]string{"certificate in files and in memory", "anchors in files and in memory", "negative Interval", "absent", "revocation lists and NoRevocation{}"}},
+		"key only":         {mtls.SourceConfig{KeyFile: f.key}, []string{"no server certificate"}},
+		"certificate only": {mtls.SourceConfig{CertFile: f.cert}, []string{"no server certificate"}},
+		"no key in memory": {mtls.SourceConfig{Certificate: tls.Certificate{Certificate: [][]byte{server.cert.Raw}}}, []string{"private key missing"}},
+		"no chain":         {mtls.SourceConfig{Certificate: tls.Certificate{PrivateKey: server.key}}, []string{"chain or private key missing"}},
+		"chain not DER":    {mtls.SourceConfig{Certificate: tls.Certificate{Certificate: [][]byte{{1}}, PrivateKey: server.key}}, []string{"server certificate"}},
+		"M9/revocation neither chosen nor declined": {mtls.SourceConfig{Certificate: server.tls(), ClientCAs: []*x509.Certificate{ca.cert}},
+			[]string{"CRLFiles or Revocation is required; NoRevocation{} declines it"}},
 		"anchor nil":        {mtls.SourceConfig{Certificate: server.tls(), ClientCAs: []*x509.Certificate{nil}}, []string{"not a parsed certificate"}},
 		"anchor not parsed": {mtls.SourceConfig{Certificate: server.tls(), ClientCAs: []*x509.Certificate{{}}}, []string{"not a parsed certificate"}},
 		"both absent": {mtls.SourceConfig{CertFile: absent + "1", KeyFile: absent + "2", ClientCAFiles: []string{absent + "3"}},

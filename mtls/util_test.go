@@ -20,6 +20,7 @@ func fixedSource(t testing.TB, anchors ...*x509.Certificate) *mtls.Source {
 	source, err := mtls.NewSource(mtls.SourceConfig{
 		Certificate: issue(t, nil, forServer).tls(),
 		ClientCAs:   anchors,
+		Revocation:  mtls.NoRevocation{},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -29,7 +29,8 @@ type fields struct {
 //
 // r is what is left, at most q, so that a burst above it is not an invitation; t is the
 // seconds, rounded up, until more is left, and stands only when something is owed. q and w
-// are Count and Period; w is left out when Period is no whole number of seconds. A field
+// are Count and Period, of a daily quota 24 hours; w is left out when Period is no whole number
+// of seconds, and for a month. A field
 // that an outer limiter has set gets another line, as lists may (RFC 9651 §3.1).
 //
 // It does nothing for a Result that has no Limit, and for one of a Limiter without fields.
@@ -41,7 +42,7 @@ func (r Result) SetHeader(h http.Header) {
 	b := append(f.text[:0], '"')
 	b = append(b, r.Limit.Name...)
 	b = append(b, `";r=`...)
-	b = strconv.AppendInt(b, min(r.Remaining, r.Limit.Count), 10)
+	b = strconv.AppendInt(b, max(0, min(r.Remaining, r.Limit.Count)), 10)
 	if r.Next > 0 {
 		b = append(b, ";t="...)
 		b = strconv.AppendInt(b, seconds(r.Next), 10)
@@ -69,9 +70,13 @@ func appendPolicy(b []byte, l Limit) []byte {
 	b = append(b, l.Name...)
 	b = append(b, `";q=`...)
 	b = strconv.AppendInt(b, l.Count, 10)
-	if l.Period%time.Second == 0 {
+	w := l.Period
+	if l.Calendar.unit == daily {
+		w = 24 * time.Hour
+	}
+	if w > 0 && w%time.Second == 0 { // months have no length
 		b = append(b, ";w="...)
-		b = strconv.AppendInt(b, int64(l.Period/time.Second), 10)
+		b = strconv.AppendInt(b, int64(w/time.Second), 10)
 	}
 	return b
 }

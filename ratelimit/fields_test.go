@@ -26,6 +26,7 @@ func TestSetHeader(t *testing.T) {
 		{"a name with blanks", ratelimit.Result{OK: true, Limit: limit("per client; a=1, b", 5, time.Second), Remaining: 4}, `"per client; a=1, b";r=4`, `"per client; a=1, b";q=5;w=1`},
 		{"the greatest", ratelimit.Result{Limit: limit(strings.Repeat("n", ratelimit.MaxName), ratelimit.MaxCount, ratelimit.MaxPeriod), Remaining: ratelimit.MaxCount, Next: ratelimit.MaxPeriod},
 			`"` + strings.Repeat("n", 64) + `";r=1000000000000;t=31622400`, `"` + strings.Repeat("n", 64) + `";q=1000000000000;w=31622400`},
+		{"a store that counts below nothing", ratelimit.Result{Limit: minute, Remaining: -3, Next: 1<<63 - 1}, `"client";r=0;t=9223372037`, `"client";q=100;w=60`},
 		{"no limit", ratelimit.Result{}, "", ""},
 		{"never", ratelimit.Result{Never: true, Limit: minute}, "", ""},
 	} {

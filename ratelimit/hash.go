@@ -27,7 +27,11 @@ func (h *hasher) limit(l *Limit) uint64 {
 	x := maphash.String(h.name, l.Name)
 	x = fold(x^uint64(l.Count), 0x9e3779b97f4a7c15)
 	x = fold(x^uint64(l.Period), 0xd1b54a32d192ed03)
-	return fold(x^uint64(l.burst()), 0x8cb92ba72f3d8dd7)
+	x = fold(x^uint64(l.burst()), 0x8cb92ba72f3d8dd7)
+	if l.Calendar != (Calendar{}) {
+		x = fold(x^maphash.String(h.name, l.Calendar.String()), 0xe7037ed1a0b428db)
+	}
+	return x
 }
 
 // under is the tag of key k under the limit that x stands for. For one limit it is

@@ -25,7 +25,8 @@ const (
 // ErrBounds is what a Store answers to a key, a cost or a limit that is out of bounds.
 const ErrBounds = audit.Reason("ratelimit: key, cost or limit out of bounds")
 
-// Limit allows Count units per Period, and Burst of them at one moment.
+// Limit allows Count units per Period, and Burst of them at one moment. With a Calendar it is
+// a quota instead: Count units a day or a month, none of which comes back before its end.
 //
 // What is counted belongs to the key together with the whole Limit: another name or another
 // shape is another bucket. A limit that is changed while running starts full.
@@ -38,6 +39,11 @@ type Limit struct {
 	Count  int64         // units per Period, 1 to MaxCount
 	Period time.Duration // MinPeriod to MaxPeriod
 	Burst  int64         // units at one moment, up to MaxCount; 0 means Count
+
+	// Calendar stands in place of Period, which is 0 then, and of Burst, which is 0 or Count.
+	// The day is that of the process's clock. Where processes share a store and one's clock
+	// is behind, it is refused around midnight, and nobody is admitted twice.
+	Calendar Calendar
 }
 
 // burst is Burst with its default written out.
@@ -53,7 +59,13 @@ func (l *Limit) rate() (gcra.Rate, bool) {
 	if !validName(l.Name) {
 		return gcra.Rate{}, false
 	}
-	return gcra.Make(l.Count, int64(l.Period), l.burst(), 1)
+	if l.Calendar == (Calendar{}) {
+		return gcra.Make(l.Count, int64(l.Period), l.burst(), 1)
+	}
+	if !l.Calendar.valid() || l.Period != 0 || l.burst() != l.Count {
+		return gcra.Rate{}, false
+	}
+	return gcra.Make(l.Count, int64(calendarPeriod), l.Count, 1)
 }
 
 // Check is the first step of every Store: ErrBounds for an empty key or one above MaxKey, a

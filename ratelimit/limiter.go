@@ -4,7 +4,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/tegata-go/tegata/audit"
@@ -39,6 +38,22 @@ type Config struct {
 	// CostOf, in place of Cost, prices one request, 1 or more. Errors are treated as Key's.
 	CostOf func(*http.Request) (int64, error)
 
+	// Exempt lets a request pass that this limiter is not for: uncounted, without fields. An
+	// error is treated as Key's. Nil exempts nothing.
+	Exempt func(*http.Request) (bool, error)
+
+	// Penalty is what a refusal made further in costs the caller in addition, by its reason; 0
+	// or less is nothing. It tightens the limit of whoever fails: a peer may send 1000 good
+	// requests a minute, but only 20 forged ones when each costs 50 more. Penalize must be told
+	// of the refusals. It is fast and safe for concurrent use. Those that audit.Config.Waive
+	// let pass count as well.
+	//
+	// WARNING: Key must be what nobody else can present: PeerAddress, or ByCertificate. Under a
+	// client id that a request claims, anybody who knows it locks that client out. Name the
+	// reasons of forgery and guessing, such as a bad signature; an outage, an expired token or
+	// a missing nonce is no attack.
+	Penalty func(audit.Reason) int64
+
 	// NoFields leaves the RateLimit and RateLimit-Policy fields out: for a limit that callers
 	// need not know. Retry-After stays.
 	NoFields bool
@@ -58,6 +73,8 @@ type Limiter struct {
 	plans    plans
 	cost     int64
 	costOf   func(*http.Request) (int64, error)
+	exempt   func(*http.Request) (bool, error)
+	penalty  func(audit.Reason) int64
 	quiet    bool
 	base     time.Time
 }
@@ -66,7 +83,8 @@ type Limiter struct {
 func New(c Config) (*Limiter, error) {
 	l := &Limiter{
 		store: c.Store, name: c.Name, control: "ratelimit:" + c.Name, key: c.Key,
-		limitsOf: c.LimitsOf, cost: max(c.Cost, 1), costOf: c.CostOf, quiet: c.NoFields, base: time.Now(),
+		limitsOf: c.LimitsOf, cost: max(c.Cost, 1), costOf: c.CostOf,
+		exempt: c.Exempt, penalty: c.Penalty, quiet: c.NoFields, base: time.Now(),
 	}
 	var errs []error
 	mistake := func(is bool, text string) {
@@ -75,14 +93,13 @@ func New(c Config) (*Limiter, error) {
 		}
 	}
 	mistake(c.Store == nil, "Config.Store is missing")
-	badName := !validName(c.Name) || len(c.Name) > mostName || strings.Contains(c.Name, "/")
-	mistake(badName, `Config.Name must be 1 to 30 bytes of printable ASCII without ", \ and /`)
+	mistake(badName(c.Name), "Config."+nameRule)
 	mistake(c.Key == nil, "Config.Key is missing")
 	mistake(len(c.Limits) == 0 && c.LimitsOf == nil, "Config.Limits or Config.LimitsOf is missing")
 	mistake(len(c.Limits) > 0 && c.LimitsOf != nil, "Config.Limits and Config.LimitsOf exclude each other")
 	mistake(c.Cost < 0, "Config.Cost is negative")
 	mistake(c.Cost != 0 && c.CostOf != nil, "Config.Cost and Config.CostOf exclude each other")
-	if len(c.Limits) > 0 && !badName {
+	if len(c.Limits) > 0 && !badName(c.Name) {
 		p, err := newPlan(c.Name, c.Limits)
 		if err != nil {
 			errs = append(errs, err)
@@ -122,6 +139,10 @@ func (l *Limiter) Wrap(next http.Handler) http.Handler {
 		if err == nil { // a refusal that was waived leaves no trace in the answer
 			res.SetHeader(w.Header())
 		}
+		if l.penalty != nil {
+			l.punish(w, r, next)
+			return
+		}
 		next.ServeHTTP(w, r)
 	})
 }
@@ -132,40 +153,31 @@ func (l *Limiter) Wrap(next http.Handler) http.Handler {
 func (l *Limiter) Take(r *http.Request) (Result, error) {
 	began := l.base.Add(time.Since(l.base)) // the monotonic clock alone: Step needs no date
 	res, err := l.take(r)
-	reason := audit.Reason("")
-	if err != nil {
-		var f *audit.Refusal
-		errors.As(err, &f) // every error of take holds one
-		reason = f.Reason
-	}
-	audit.Step(r.Context(), l.control, began, reason)
+	step(r.Context(), l.control, began, err)
 	return res, err
 }
 
 func (l *Limiter) take(r *http.Request) (Result, error) {
-	key, err := l.key(r)
-	if err != nil || key == "" || len(key) > MaxKey {
-		return Result{}, own(ErrKey, err)
+	if l.exempt != nil {
+		if is, err := l.exempt(r); err != nil {
+			return Result{}, own(l.name, ErrKey, err)
+		} else if is {
+			return Result{OK: true}, nil
+		}
 	}
-	p := l.plan
-	if p == nil {
-		given, err := l.limitsOf(r)
-		if err == nil {
-			p, err = l.plans.of(l.name, given)
-		}
-		if err != nil {
-			return Result{}, own(ErrLimits, err)
-		}
+	key, p, err := l.caller(r)
+	if err != nil {
+		return Result{}, err
 	}
 	cost := l.cost
 	if l.costOf != nil {
 		if cost, err = l.costOf(r); err != nil || cost < 1 {
-			return Result{}, own(ErrCost, err)
+			return Result{}, own(l.name, ErrCost, err)
 		}
 	}
 	res, err := l.store.Take(r.Context(), key, cost, p.limits)
 	if err != nil {
-		return Result{}, unavailable(err)
+		return Result{}, unavailable(l.name, err)
 	}
 	res.policy, res.quiet = p.policy, l.quiet
 	if res.OK {
@@ -173,7 +185,27 @@ func (l *Limiter) take(r *http.Request) (Result, error) {
 	}
 	audit.Add(r.Context(), slog.String("limit", res.Limit.Name))
 	if res.Never {
-		return res, never()
+		return res, never(l.name)
 	}
-	return res, exceeded(res)
+	return res, exceeded(l.name, res)
+}
+
+// caller is whom r is counted for, and under which limits.
+func (l *Limiter) caller(r *http.Request) (string, *plan, error) {
+	key, err := l.key(r)
+	if err != nil || key == "" || len(key) > MaxKey {
+		return "", nil, own(l.name, ErrKey, err)
+	}
+	if l.plan != nil {
+		return key, l.plan, nil
+	}
+	given, err := l.limitsOf(r)
+	if err != nil {
+		return "", nil, own(l.name, ErrLimits, err)
+	}
+	p, err := l.plans.of(l.name, given)
+	if err != nil {
+		return "", nil, own(l.name, ErrLimits, err)
+	}
+	return key, p, nil
 }

@@ -14,20 +14,21 @@ type MemoryConfig struct {
 	_ [0]func()
 
 	// MaxKeys is how many buckets are held: one for every limit of every caller who owes
-	// something. 0 means 1 048 576, which takes 42 MB when full. At most 1<<30.
+	// something. 0 means 1 048 576, which takes 42 MB when full. At most 1<<30. Keys spread
+	// over the shards evenly, not exactly: the first of them are full a few hundredths early.
 	MaxKeys int
 }
 
 // Memory is a Store in this process's memory, for one process. It starts nothing and needs
 // no closing.
 //
-// It is bounded. A bucket takes 32 bytes, 40 to 64 with the room around it; one that owes
-// nothing is forgotten, which changes no answer. When MaxKeys buckets owe something, no
-// bucket in debt is forgotten and no unseen caller is refused outright: the unseen share one
-// bucket per limit in each of up to 256 shards, by their key. While it is full all of them
-// together are admitted at most as many times the limit as there are shards, and one caller,
-// who may have moved from a shared bucket into one of his own, at most twice his limit.
-// Shared counts such decisions.
+// It is bounded. A bucket takes 32 bytes, with the room around it 40 to 64 once there are
+// thousands; one that owes nothing is forgotten, which changes no answer. When MaxKeys buckets
+// owe something, no bucket in debt is forgotten and no unseen caller is refused outright: the
+// unseen share one bucket per limit in each of up to 256 shards, by their key. While the store
+// is full all of them together are admitted at most as many times the limit as there are
+// shards, and one caller, who may have moved from a shared bucket into one of his own, at most
+// twice his limit. Shared counts such decisions.
 type Memory struct {
 	hash   hasher
 	shapes shapes
@@ -78,23 +79,29 @@ func (m *Memory) Take(_ context.Context, key string, cost int64, limits []Limit)
 	return m.take(key, cost, limits, b[:len(limits)], p[:len(limits)])
 }
 
-// place is where one limit of one Take is counted.
+// place is where one limit of one Take is counted, and the moment on the limit's clock.
 type place struct {
 	tag  tag
 	hash uint64 // of the limit
+	now  int64
 }
 
 func (m *Memory) take(key string, cost int64, limits []Limit, buckets []gcra.Bucket, places []place) (Result, error) {
 	k := m.hash.key(key)
+	now := int64(time.Since(m.base))
 	for i := range limits {
 		rate, hash, ok := m.shapes.of(&m.hash, &limits[i])
 		if !ok {
 			return Result{}, ErrBounds
 		}
-		buckets[i].Rate, places[i] = rate, place{k.under(hash), hash}
+		buckets[i].Rate, places[i] = rate, place{k.under(hash), hash, now}
+		if limits[i].Calendar != (Calendar{}) {
+			t := time.Now()
+			clock, end := limits[i].Window(t) // times without a monotonic part: differences by the wall clock
+			places[i].now, buckets[i].Ends = int64(clock.Sub(m.base)), int64(end.Sub(t))
+		}
 	}
 	s := &m.shards[k.b>>32&m.mask]
-	now := int64(time.Since(m.base))
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,7 +112,7 @@ func (m *Memory) take(key string, cost int64, limits []Limit, buckets []gcra.Buc
 	gcra.Decide(buckets, cost, &a)
 	if a.OK && cost > 0 {
 		for i := range places {
-			s.put(places[i].tag, now, buckets[i].Owed)
+			s.put(places[i].tag, places[i].now, buckets[i].Owed)
 		}
 	}
 	return result(&a, &limits[a.Index]), nil
@@ -117,7 +124,7 @@ func (m *Memory) load(s *shard, buckets []gcra.Bucket, places []place, now int64
 	unseen := false
 	for i := range places {
 		if at, found := s.find(places[i].tag); found {
-			buckets[i].Owed = s.debt(at, now)
+			buckets[i].Owed = s.debt(at, places[i].now, &buckets[i].Rate)
 		} else {
 			unseen = true
 		}
@@ -134,7 +141,7 @@ func (m *Memory) load(s *shard, buckets []gcra.Bucket, places []place, now int64
 		}
 		p.tag = tag{}.under(p.hash)
 		if at, found := s.find(p.tag); found {
-			buckets[i].Owed = s.debt(at, now)
+			buckets[i].Owed = s.debt(at, p.now, &buckets[i].Rate)
 		} else if s.used+len(places) > m.max+spare {
 			return false
 		}

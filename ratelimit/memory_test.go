@@ -86,6 +86,10 @@ func TestMemoryFull(t *testing.T) {
 			}
 		})
 	})
+}
+
+// Several limits of one Take, in a store that has room for one caller.
+func TestMemoryFullOfLimits(t *testing.T) {
 	t.Run("several limits", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			m := memory(t, 3)

@@ -70,13 +70,14 @@ func (s *shard) find(t tag) (at int, found bool) {
 	}
 }
 
-// debt is what the bucket at i owes at now.
-func (s *shard) debt(i int, now int64) gcra.Span {
+// debt is what the bucket at i owes at now. More than can be owed is what a quota's clock
+// finds that went back, into a day that was over: all of it is spent.
+func (s *shard) debt(i int, now int64, r *gcra.Rate) gcra.Span {
 	b := &s.slots[i]
 	if b.over(now) {
 		return gcra.Span{}
 	}
-	return gcra.Span{Q: b.at - now, R: b.frac}
+	return r.AtMost(gcra.Span{Q: b.at - now, R: b.frac})
 }
 
 // put writes what t owes from now on. There is room for it.

@@ -13,3 +13,6 @@ var (
 	errOrder   = outage.New(ErrUnavailable, errors.New("replay: Made is after Until"))
 	errNoFunc  = outage.New(ErrUnavailable, errors.New("replay: nil SetIfAbsent"))
 )
+
+// errQuota is a kind of full store: whoever does not look closer takes it for one.
+var errQuota = outage.New(ErrQuota, ErrFull)

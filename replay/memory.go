@@ -4,21 +4,24 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"hash/maphash"
 	"math"
 	"time"
 )
 
-// maxCapacity bounds a Memory to some 5 GiB.
+// DefaultCapacity is what a [MemoryConfig] means that names no Capacity: some 110 MB.
+const DefaultCapacity = 1 << 22
+
+// maxCapacity bounds a Memory to some 7 GiB.
 const maxCapacity = 1 << 28
 
 // MemoryConfig is what a [Memory] is made from.
 type MemoryConfig struct {
 	_ [0]func()
 
-	// Capacity is how many live keys the store holds, from 1 to 2^28. It takes some 20 bytes
-	// for each, allocated at once; it never grows. Required: values per second, times the
-	// seconds from the use of a value to its Until, and then some.
+	// Capacity is how many live keys the store holds, from 1 to 2^28; zero means
+	// DefaultCapacity. It takes some 25 bytes for each, allocated at once; it never grows.
+	// It should be 5 times what the busiest owner needs, because of the quotas: values per
+	// second, times the seconds from the use of a value to its Until.
 	Capacity int
 
 	// DangerouslyNoStartGuard accepts values that were made before the store was, although
@@ -31,8 +34,20 @@ type MemoryConfig struct {
 // the garbage collector would follow.
 //
 // It never forgets a live key: when it has no room it answers [ErrFull]. It holds Capacity live
-// keys, but for a chance below one in a million that hashing fills one shard early; where a
-// key lies depends on a secret of the process.
+// keys of nobody, but for a chance below one in a million that hashing fills one shard early;
+// where a key lies depends on a secret of the process.
+//
+// An owner may hold a quarter as many live keys as there are places left, and is refused with
+// [ErrQuota] beyond that: alone it gets a fifth of Capacity, and each that comes later a fifth
+// of what is left then. When n of them take all they can get, they end with 1/(n+4) of Capacity
+// each and leave 4/(n+4) of it. So an owner is never refused that needs no more than a fifth of
+// the places it finds left. By default that is one who makes 1000 values a second, of which each
+// lives for 5 minutes, and who comes after four others that took all they could get. Keys of
+// nobody have no quota.
+//
+// The bookkeeping is bounded, however many owners there are: each is counted in two of some
+// 131,000 counters, where a secret of the process says, and the smaller count is taken. Keys that
+// have just ended may count a little longer, for a fifteenth of Capacity further uses at most.
 //
 // It remembers nothing from before it was made. Values of an earlier Made are refused with
 // [ErrTooOld], unless that guard is declined. The guard trusts the time in the value: a client
@@ -47,51 +62,32 @@ type MemoryConfig struct {
 //
 // Of a Key the first 96 bits are kept: keys must be digests.
 type Memory struct {
-	seed    maphash.Seed
 	began   time.Time
 	epoch   int64 // in Unix seconds: where the slots' seconds count from
 	guarded bool
-	shards  []shard // their number is a power of two
+	table   table
 }
 
 // NewMemory makes a store.
 func NewMemory(c MemoryConfig) (*Memory, error) {
+	if c.Capacity == 0 {
+		c.Capacity = DefaultCapacity
+	}
 	if c.Capacity < 1 || c.Capacity > maxCapacity {
 		return nil, fmt.Errorf("replay: Capacity %d is not between 1 and %d", c.Capacity, maxCapacity)
 	}
 	began := time.Now()
-	m := &Memory{
-		seed:  maphash.MakeSeed(),
+	return &Memory{
 		began: began,
 		// 68 years to both sides, so that no clock set back before the start wraps round.
 		epoch:   began.Unix() - 1<<31,
 		guarded: !c.DangerouslyNoStartGuard,
-	}
-	shards, buckets := dimensions(c.Capacity)
-	m.shards = make([]shard, shards)
-	for i := range m.shards {
-		m.shards[i].buckets = make([]bucket, buckets)
-	}
-	return m, nil
+		table:   newTable(c.Capacity),
+	}, nil
 }
 
-// dimensions gives the number of shards and of the buckets in each.
-func dimensions(capacity int) (shards, buckets int) {
-	// As many shards as keep the spread between them small, up to what many cores need.
-	shards = 1
-	for shards < 256 && capacity/(2*shards) >= 4096 {
-		shards *= 2
-	}
-	keys := float64(capacity) / float64(shards)
-	if shards > 1 {
-		// Keys fall on shards at random: 6.5 standard deviations, one chance in 10^8 in all.
-		keys += 6.5 * math.Sqrt(keys)
-	}
-	return shards, max(2, int(math.Ceil(keys/(slots*maxLoad))))
-}
-
-// Use is [ErrUsed], [ErrFull] or [ErrTooOld] for a refusal, and [ErrUnavailable] for a Use that
-// [Use.Check] finds mistaken. It does not wait and does not look at the context.
+// Use is [ErrUsed], [ErrFull], [ErrQuota] or [ErrTooOld] for a refusal, and [ErrUnavailable] for
+// a Use that [Use.Check] finds mistaken. It does not wait and does not look at the context.
 func (m *Memory) Use(_ context.Context, u Use) error {
 	now := time.Now()
 	return m.use(u, now, now.Sub(m.began))
@@ -119,9 +115,6 @@ func (m *Memory) use(u Use, now time.Time, age time.Duration) error {
 		lo:  binary.LittleEndian.Uint32(u.Key[8:12]),
 		end: uint32(end),
 	}
-	h := e.hash(m.seed)
-	s := &m.shards[h&uint64(len(m.shards)-1)]
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.use(m.seed, h, e, uint32(max(0, now.Unix()-m.epoch)))
+	t := &m.table
+	return t.use(e.hash(t.seed), e, t.quotas.mark(u.Owner), uint32(max(0, now.Unix()-m.epoch)))
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/tegata-go/tegata/audit"
 )
 
-// Reasons of this package. A [Store] returns the first four bare, or wrapped so that errors.Is
+// Reasons of this package. A [Store] returns the first five bare, or wrapped so that errors.Is
 // finds them; the door that asked turns them into refusals.
 const (
 	// ErrUsed says that the value was used before.
@@ -30,12 +30,15 @@ const (
 	// It is a lack of ours and says nothing about the value.
 	ErrFull = audit.Reason("replay: store full")
 
+	// ErrQuota is an [ErrFull] for one Owner only, who holds as much as the store grants it.
+	ErrQuota = audit.Reason("replay: owner's quota used up")
+
 	// ErrTooOld says that the value's time is over, or that the store does not reach back to
 	// when the value was made and cannot tell whether it was used.
 	ErrTooOld = audit.Reason("replay: too old")
 
 	// ErrUnavailable says that the store cannot tell. It is an outage of ours. Any error of a
-	// store that is none of these four counts as this one.
+	// store that is none of these counts as this one.
 	ErrUnavailable = audit.Reason("replay: store unavailable")
 
 	// ErrNonce says that a nonce is none of ours, expired, or from the future.
@@ -53,7 +56,8 @@ type Use struct {
 	Key Key
 
 	// Owner is whose quota the value counts against, as a digest; zero is nobody's. A value
-	// is the same value whoever owns it. A store without quotas ignores Owner.
+	// is the same value whoever owns it. A store without quotas ignores Owner. Owners are who
+	// could be asked to stop: clients that are known, not keys that anybody makes.
 	Owner Key
 
 	// Made is the earliest moment at which the value can have existed. A store that remembers

@@ -15,7 +15,7 @@ import (
 const (
 	shards     = 16
 	entryBytes = 1536 // what an entry costs beside the token's own text
-	minCache   = shards * (maxToken + entryBytes)
+	minCache   = shards * (8*maxToken + entryBytes) // so that each shard holds the largest token, of scopes of one letter
 )
 
 // CacheConfig configures NewCache.
@@ -100,7 +100,7 @@ func (c *Cache) resolve(ctx context.Context, raw string, digest jose.Digest, now
 	if err != nil {
 		return nil, err
 	}
-	f.textBytes = int64(len(raw))
+	f.textBytes = int64(len(raw) + 16*(len(f.claims.Scope)+len(f.claims.Audience)+len(f.claims.AMR)))
 	if f.keeps(now) {
 		s.put(digest, f, c.perShard)
 	}

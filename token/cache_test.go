@@ -61,7 +61,7 @@ func resolve(t *testing.T, c *token.Cache, raw string) *token.Claims {
 	return claims
 }
 
-const leastBytes = 16 * (12<<10 + 1536) // MaxBytes is not less
+const leastBytes = 16 * (8*12<<10 + 1536) // MaxBytes is not less
 
 func TestCacheIsBounded(t *testing.T) {
 	for _, size := range []int{20, 1000, 12 << 10} {

@@ -162,6 +162,9 @@ func (c *Config) mistakes() error {
 		}
 	}
 	wrong(c.Binding > DangerouslyUnbound, "Binding is unknown")
+	if cache, ok := c.Resolver.(*Cache); ok && cache == nil {
+		c.Resolver = nil
+	}
 	wrong(c.Resolver == nil, "Resolver is required")
 	wrong(c.Revocations == nil, "Revocations is required; NoRevocation{} declines it")
 	wrong(c.Certificate == nil && c.Binding != BindingDPoP, "Certificate is required, mtls.Peer; or choose BindingDPoP")

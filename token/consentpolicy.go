@@ -74,8 +74,8 @@ func NewConsentPolicy(c ConsentConfig) (Policy, error) {
 	}
 	if c.ID == nil {
 		c.ID = func(g Grant) (string, bool) {
-			_, named := g.Claim(c.Claim)
-			id, _ := g.text(c.Claim)
+			json, named := g.Claim(c.Claim)
+			id, _ := nonEmpty(json) // what cannot be read is empty
 			return id, named
 		}
 	}

@@ -33,25 +33,25 @@ func TestDecisionTable(t *testing.T) {
 		shape  shape
 		reason audit.Reason
 	}{
-		{"no credentials", nil, "", c0, token.ErrMissing},
+		{"RFC9449-7.1-5, RFC9449-7.2-2, RFC9110-15.5.2: no credentials", nil, "", c0, token.ErrMissing},
 		{"no credentials but a proof", []string{"DPoP", k.proof(bound)}, "", c0, token.ErrMissing},
 		{"Basic", []string{"Authorization", "Basic dXNlcjpwYXNz"}, "", c0, token.ErrScheme},
 		{"unknown scheme", []string{"Authorization", "Foo " + bearer}, "", c0, token.ErrScheme},
-		{"query only", nil, "access_token=" + bearer, c0, token.ErrInQuery},
-		{"header and query", []string{"Authorization", "Bearer " + bearer}, "access_token=" + bearer, eIR, token.ErrSeveral},
+		{"RFC6750-2.3-1: query only", nil, "access_token=" + bearer, c0, token.ErrInQuery},
+		{"pitfall-18, RFC6750-2-1, RFC6750-3.1-1: header and query", []string{"Authorization", "Bearer " + bearer}, "access_token=" + bearer, eIR, token.ErrSeveral},
 		{"DPoP header and query", []string{"Authorization", "DPoP " + bound, "DPoP", k.proof(bound)}, "access_token=" + bound, eIR, token.ErrSeveral},
-		{"two Bearer lines", []string{"Authorization", "Bearer " + bearer, "Authorization", "Bearer " + bearer}, "", eIR, token.ErrSeveral},
-		{"Bearer and DPoP lines", []string{"Authorization", "Bearer " + bearer, "Authorization", "DPoP " + bound, "DPoP", k.proof(bound)}, "", eIR, token.ErrSeveral},
-		{"malformed credentials", []string{"Authorization", "Bearer a b"}, "", eIR1, token.ErrCredentials},
-		{"Bearer, unbound", []string{"Authorization", "Bearer " + none}, "", eIT, token.ErrUnbound},
-		{"Bearer, bound to a DPoP key", []string{"Authorization", "Bearer " + bound}, "", eIT, token.ErrDowngrade},
-		{"Bearer, bound to a DPoP key, with a good proof", []string{"Authorization", "Bearer " + bound, "DPoP", k.proof(bound)}, "", eIT, token.ErrDowngrade},
-		{"Bearer, bound to both", []string{"Authorization", "Bearer " + both}, "", eIT, token.ErrDowngrade},
-		{"DPoP without proof", []string{"Authorization", "DPoP " + bound}, "", eIDP, token.ErrProofMissing},
-		{"DPoP without proof, bound to both", []string{"Authorization", "DPoP " + both}, "", eIDP, token.ErrProofMissing},
+		{"pitfall-19: two Bearer lines", []string{"Authorization", "Bearer " + bearer, "Authorization", "Bearer " + bearer}, "", eIR, token.ErrSeveral},
+		{"RFC9449-7.2-4: Bearer and DPoP lines", []string{"Authorization", "Bearer " + bearer, "Authorization", "DPoP " + bound, "DPoP", k.proof(bound)}, "", eIR, token.ErrSeveral},
+		{"RFC9449-7.2-3: malformed credentials", []string{"Authorization", "Bearer a b"}, "", eIR1, token.ErrCredentials},
+		{"RFC8705-3-5, RFC9449-7.2-3: Bearer, unbound", []string{"Authorization", "Bearer " + none}, "", eIT, token.ErrUnbound},
+		{"RFC9449-7.2-1, pitfall-49: Bearer, bound to a DPoP key", []string{"Authorization", "Bearer " + bound}, "", eIT, token.ErrDowngrade},
+		{"RFC9449-7.2-1, pitfall-49: Bearer, bound to a DPoP key, with a good proof", []string{"Authorization", "Bearer " + bound, "DPoP", k.proof(bound)}, "", eIT, token.ErrDowngrade},
+		{"RFC8705-3-6: Bearer, bound to both", []string{"Authorization", "Bearer " + both}, "", eIT, token.ErrDowngrade},
+		{"RFC9449-7.1-2: DPoP without proof", []string{"Authorization", "DPoP " + bound}, "", eIDP, token.ErrProofMissing},
+		{"RFC8705-3-6: DPoP without proof, bound to both", []string{"Authorization", "DPoP " + both}, "", eIDP, token.ErrProofMissing},
 		{"DPoP, two proofs", []string{"Authorization", "DPoP " + bound, "DPoP", k.proof(bound), "DPoP", k.proof(bound)}, "", eIDP, token.ErrProofSeveral},
 		{"DPoP, invalid proof", []string{"Authorization", "DPoP " + bound, "DPoP", "invalid"}, "", eIDP, token.ErrProofMalformed},
-		{"DPoP, unbound", []string{"Authorization", "DPoP " + none, "DPoP", k.proof(none)}, "", eIT, token.ErrNotDPoP},
+		{"RFC9449-7.1-4: DPoP, unbound", []string{"Authorization", "DPoP " + none, "DPoP", k.proof(none)}, "", eIT, token.ErrNotDPoP},
 		{"DPoP, bound to a certificate", []string{"Authorization", "DPoP " + bearer, "DPoP", k.proof(bearer)}, "", eIT, token.ErrNotDPoP},
 		{"DPoP, another key", []string{"Authorization", "DPoP " + bound, "DPoP", k.proofBy(k.es, bound).compact()}, "", eIT, token.ErrKeyMismatch},
 	} {
@@ -72,11 +72,11 @@ func TestDecisionTable(t *testing.T) {
 	t.Run("Bearer with another certificate", func(t *testing.T) {
 		k.call(over(k.asking("Authorization", "Bearer "+bearer), k.other)).is(t, eIT, token.ErrCertificateMismatch)
 	})
-	t.Run("Bearer without certificate", func(t *testing.T) {
+	t.Run("pitfall-75: Bearer without certificate", func(t *testing.T) {
 		k.call(k.asking("Authorization", "Bearer "+bearer)).is(t, eIT, token.ErrNoCertificate)
 	})
 	t.Run("DPoP", func(t *testing.T) { k.withDPoP(bound, k.proof(bound)).ok(t) })
-	t.Run("DPoP and certificate", func(t *testing.T) {
+	t.Run("RFC8705-3-6, pitfall-76: DPoP and certificate", func(t *testing.T) {
 		ask := func() *http.Request { return k.asking("Authorization", "DPoP "+both, "DPoP", k.proof(both)) }
 		k.call(over(ask(), k.cert)).ok(t)
 		k.call(over(ask(), k.other)).is(t, eIT, token.ErrCertificateMismatch)
@@ -109,7 +109,7 @@ func opaque(k *rig) {
 
 func TestCredentials(t *testing.T) {
 	k := newRig(t, opaque)
-	t.Run("RFC6750-2.1-1, RFC6750-2.1-2", func(t *testing.T) {
+	t.Run("RFC6750-2.1-1, RFC6750-2.1-2, RFC9449-7.1-1", func(t *testing.T) {
 		for _, raw := range []string{"abc", "a==", "ABCxyz019-._~+/", strings.Repeat("a", 12<<10)} {
 			for _, space := range []string{" ", "   "} {
 				k.call(over(k.asking("Authorization", "Bearer"+space+raw), k.cert)).ok(t)

@@ -23,6 +23,7 @@ const maxKeySetBytes = 1 << 20
 
 var (
 	errTooLarge = errors.New("token: key set too large")
+	errNoFile   = errors.New("token: key set is not a regular file")
 	errPrivate  = errors.New("token: host resolves to a private address")
 )
 
@@ -31,6 +32,9 @@ const forever = time.Duration(math.MaxInt64)
 
 func fetchFile(path string) func(context.Context) (string, time.Duration, error) {
 	return func(context.Context) (string, time.Duration, error) {
+		if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+			return "", 0, errors.Join(errNoFile, err) // to open a pipe would wait for its writer
+		}
 		f, err := os.Open(path)
 		if err != nil {
 			return "", 0, err
@@ -107,14 +111,20 @@ func publicOnly(_, address string, _ syscall.RawConn) error {
 		return errPrivate
 	}
 	a := ap.Addr().Unmap()
-	if !a.IsGlobalUnicast() || a.IsPrivate() || sharedSpace.Contains(a) {
+	special := slices.ContainsFunc(notPublic[:], func(p netip.Prefix) bool { return p.Contains(a) })
+	if special || !a.IsGlobalUnicast() || a.IsPrivate() {
 		return errPrivate
 	}
 	return nil
 }
 
-// sharedSpace is RFC 6598: behind carriers' address translation.
-var sharedSpace = netip.MustParsePrefix("100.64.0.0/10")
+// notPublic is what the registries of special-purpose addresses (RFC 6890) have beside what package netip knows:
+// shared and benchmarking space, protocol assignments, reserved, and forms that carry an IPv4 address inside.
+var notPublic = [...]netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
+	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("240.0.0.0/4"),
+	netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("2001::/23"),
+}
 
 // maxAge reads how long Cache-Control lets the answer live (RFC 9111 §5.2.2); anything unclear is the shortest.
 func maxAge(fields []string) time.Duration {

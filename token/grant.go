@@ -164,6 +164,9 @@ func (g Grant) AuthTime() time.Time { return g.claims().AuthTime }
 // ACR is the authentication context class reference, empty when the token does not say.
 func (g Grant) ACR() string { return g.claims().ACR }
 
+// AMR are the methods by which the customer authenticated.
+func (g Grant) AMR() iter.Seq[string] { return slices.Values(g.claims().AMR) }
+
 // Scopes are the granted scopes.
 func (g Grant) Scopes() iter.Seq[string] { return slices.Values(g.claims().Scope) }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,8 +16,8 @@ import (
 type JWKSConfig struct {
 	_ [0]func()
 
-	// URL of the key set, https only; redirects are not followed. File is a path that is read instead. Exactly
-	// one of them is required.
+	// URL of the key set, https only; redirects are not followed. File is a path that is read instead; it is
+	// to be replaced by renaming. Exactly one of them is required.
 	URL, File string
 
 	// TTL is how long a set is current; Cache-Control may shorten it. A key that the issuer took away is refused
@@ -113,7 +114,7 @@ func (s *JWKS) Find(ctx context.Context, kid string) ([]Key, error) {
 	set := s.set.Load()
 	if set != nil && now.Before(set.until) {
 		if keys := set.byID[kid]; keys != nil {
-			return keys, nil
+			return slices.Clone(keys), nil
 		}
 		return s.findAgain(ctx, kid, now)
 	}
@@ -173,13 +174,13 @@ func (s *JWKS) refresh(now time.Time) <-chan struct{} {
 	go func() {
 		err := s.load()
 		s.failing.Store(err != nil)
-		if err != nil && s.failed != nil {
-			s.failed(err)
-		}
 		s.mu.Lock()
 		s.flight = nil
 		s.mu.Unlock()
 		close(done)
+		if err != nil && s.failed != nil {
+			s.failed(err) // nobody waits for it
+		}
 	}()
 	return done
 }

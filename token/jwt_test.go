@@ -196,7 +196,7 @@ func TestTokenSyntax(t *testing.T) {
 		{"trailing text", func(d *draft) { d.rawClaims = d.claims.String() + "x" }, bad}, {"comment", func(d *draft) { d.rawClaims = "/**/" + d.claims.String() }, bad},
 		{"BOM", func(d *draft) { d.rawClaims = "\ufeff" + d.claims.String() }, bad}, {"invalid UTF-8", func(d *draft) { d.rawClaims = strings.Replace(d.claims.String(), "tpp", "\xfftpp", 1) }, bad},
 		{"too deep", claim("x", strings.Repeat("[", 40)+strings.Repeat("]", 40)), bad},
-		{"pitfall-4: JSON serialisation", func(d *draft) {
+		{"pitfall-3, pitfall-4: JSON serialisation", func(d *draft) {
 			d.compose = func(h, c, s string) string {
 				return enc64(`{"payload":"` + c + `","protected":"` + h + `","signature":"` + s + `"}`)
 			}
@@ -223,7 +223,7 @@ func TestTokenSyntax(t *testing.T) {
 	}
 	k.tokens(t, "RFC7518-3.4, pitfall-40", []broke{
 		{"changed", sign(func(b []byte) []byte { b[7] ^= 1; return b }), token.ErrSignature}, {"63 bytes", sign(func(b []byte) []byte { return b[:63] }), token.ErrSignature},
-		{"65 bytes", sign(func(b []byte) []byte { return append(b, 0) }), token.ErrSignature}, {"zero", sign(func([]byte) []byte { return make([]byte, 64) }), token.ErrSignature},
+		{"a zero between r and s", sign(func(b []byte) []byte { return append(append(b[:32:32], 0), b[32:]...) }), token.ErrSignature}, {"65 bytes", sign(func(b []byte) []byte { return append(b, 0) }), token.ErrSignature}, {"zero", sign(func([]byte) []byte { return make([]byte, 64) }), token.ErrSignature},
 		{"empty", unsigned, token.ErrSignature}, {"claims of another", func(d *draft) { s := d.key.sign("x.y"); d.signature = func(string) []byte { return s } }, token.ErrSignature},
 	})
 	k.tokens(t, "RFC7518-3.5", []broke{

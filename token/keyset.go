@@ -85,11 +85,10 @@ func (s *keySet) lasts(fetched, until time.Time) {
 
 // find gives the keys of kid. Once the set is stale, what they verify is to be looked at again soon.
 func (s *keySet) find(kid string, now time.Time, again time.Duration) []Key {
-	keys := s.byID[kid]
-	if len(keys) == 0 || now.Before(s.until) {
+	keys := slices.Clone(s.byID[kid])
+	if now.Before(s.until) {
 		return keys
 	}
-	keys = slices.Clone(keys)
 	for i := range keys {
 		keys[i].KeepUntil = now.Add(again)
 	}
@@ -104,6 +103,6 @@ func NewKeySet(jwks []byte) (KeySource, error) {
 		return nil, err
 	}
 	return KeySourceFunc(func(_ context.Context, kid string) ([]Key, error) {
-		return set.byID[kid], nil
+		return slices.Clone(set.byID[kid]), nil
 	}), nil
 }

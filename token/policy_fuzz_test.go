@@ -95,7 +95,7 @@ func FuzzAmount(f *testing.F) {
 }
 
 var paymentSeeds = []string{
-	payOrder, payDetail, `{"creditorAccount":{"iban":"X","bic":"B"},"amount":1.50,"currency":"JPY"}`, `{"amount":"1","Amount":"2","currency":"EUR","creditorAccount":"X"}`,
+	payOrder, payDetail, `{"creditorAccount":{"iban":"X","name":"B"},"amount":1.50,"currency":"JPY"}`, `{"amount":"1","Amount":"2","currency":"EUR","creditorAccount":"X"}`,
 	`{"instructedAmount":{"amount":"1","currency":"EUR"},"amount":"2","currency":"EUR","creditorAccount":"X"}`, `{"amount":1e2,"currency":"EUR","creditorAccount":"X"}`,
 	`{"creditorAccount":{"iban":"X","IBAN":"Y"},"amount":"1","currency":"EUR"}`, `[]`, `null`, "", `{"creditorAccount":"X","instructedAmount":{"amount":"1","currency":"EUR","Currency":"USD"}}`,
 }

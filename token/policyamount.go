@@ -2,6 +2,7 @@ package token
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/tegata-go/tegata/internal/jose"
@@ -28,7 +29,7 @@ func (p Payment) equal(other Payment) bool {
 // are left alone. It refuses whatever two readers could read differently: members that stand twice, names in
 // another case, and both forms of the amount at once.
 func ParsePayment(body []byte) (Payment, error) {
-	flat, nested, err := readPayment(string(body))
+	flat, nested, err := readPayment(string(body), bodyAccount)
 	switch {
 	case err != nil:
 		return Payment{}, err
@@ -45,7 +46,7 @@ func ParsePayment(body []byte) (Payment, error) {
 
 // readApproved reads the same from a detail, whose amount stands in instructedAmount only.
 func readApproved(detail string) (Payment, error) {
-	flat, approved, err := readPayment(detail)
+	flat, approved, err := readPayment(detail, detailAccount)
 	if err != nil || flat.Amount != "" || flat.Currency != "" {
 		return Payment{}, errPayment
 	}
@@ -53,9 +54,15 @@ func readApproved(detail string) (Payment, error) {
 	return approved, nil
 }
 
-var paymentNames = []string{"amount", "currency", "instructedAmount", "creditorAccount"}
+var (
+	paymentNames = []string{"amount", "currency", "instructedAmount", "creditorAccount"}
 
-func readPayment(json string) (flat, nested Payment, err error) {
+	// What may stand beside an iban. A bic in a body would be one that nobody has approved.
+	bodyAccount   = []string{"currency", "name"}
+	detailAccount = []string{"currency", "name", "bic"}
+)
+
+func readPayment(json string, beside []string) (flat, nested Payment, err error) {
 	err = strictjson.Members(json, func(name, value string) (err error) {
 		switch name {
 		case "amount":
@@ -65,7 +72,7 @@ func readPayment(json string) (flat, nested Payment, err error) {
 		case "instructedAmount":
 			nested, err = readAmount(value)
 		case "creditorAccount":
-			flat.Creditor, err = readAccount(value)
+			flat.Creditor, err = readAccount(value, beside)
 		default:
 			err = jose.CaseVariant(name, paymentNames)
 		}
@@ -96,16 +103,15 @@ func readAmount(json string) (p Payment, err error) {
 }
 
 // readAccount reads a text, or an object with an iban and nothing that could name another account.
-func readAccount(json string) (iban string, err error) {
+func readAccount(json string, beside []string) (iban string, err error) {
 	if iban, err = nonEmpty(json); err == nil {
 		return iban, nil
 	}
 	err = strictjson.Members(json, func(name, value string) (err error) {
-		switch name {
-		case "iban":
+		switch {
+		case name == "iban":
 			iban, err = nonEmpty(value)
-		case "bic", "currency", "name":
-		default:
+		case !slices.Contains(beside, name):
 			err = errPayment
 		}
 		return err

@@ -72,6 +72,29 @@ func TestClaimPolicies(t *testing.T) {
 		k.gets("/").ok(t)
 		k.gets("/", claim("client_id", `"tpp-2"`), claim("jti", `"x"`)).status4(t, token.ErrClaim)
 	})
+	t.Run("Z2 and a Resolver needs no JSON for it", func(t *testing.T) {
+		k := guarding(t, "/", token.All(token.ClaimEqual("client_id", "c"), token.ClaimEqual("sub", "s"), token.ClaimEqual("jti", "j"), token.ClaimEqual("acr", "a"), token.ClaimEqual("iss", "i")), func(k *rig) {
+			k.resolver = token.ResolverFunc(func(context.Context, string) (*token.Claims, error) {
+				return &token.Claims{Issuer: "i", Client: "c", Subject: "s", ID: "j", ACR: "a", X5T: sum64(k.cert.Raw), Expires: time.Now().Add(time.Minute)}, nil
+			})
+		})
+		k.withBearer("x").ok(t)
+	})
+	t.Run("a refusal names the client", func(t *testing.T) {
+		var err error
+		k := guarding(t, "/", token.Authenticated(), func(k *rig) {
+			k.handler = func(_ http.ResponseWriter, r *http.Request) {
+				g, e := token.FromContext(r.Context())
+				must(e)
+				err = token.ClaimEqual("tier", "gold")(r, g)
+			}
+		})
+		k.gets("/").ok(t)
+		var f *audit.Refusal
+		if !errors.As(err, &f) || f.Client != "tpp-1" || f.Final {
+			t.Errorf("%+v", f)
+		}
+	})
 	t.Run("Customer", func(t *testing.T) {
 		k := guarding(t, "/", token.Customer())
 		k.gets("/").ok(t)

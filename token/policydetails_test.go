@@ -1,11 +1,13 @@
 package token_test
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tegata-go/tegata/audit"
 	"github.com/tegata-go/tegata/token"
@@ -174,5 +176,40 @@ func TestGrantDetails(t *testing.T) {
 	k.withBearer(k.bearer(payDetails(`{}`))).ok(t)
 	if err != token.ErrDetailsMalformed || list != nil { //nolint:errorlint // it is returned bare
 		t.Errorf("%+v, %v", list, err)
+	}
+}
+
+// TestDetailsOfIntrospection: what an introspection answer says at its top level counts as what a JWT says.
+func TestDetailsOfIntrospection(t *testing.T) {
+	a := newAsking(t)
+	say := func(member string) { a.says(strings.Replace(a.active(), "{", "{"+member+",", 1)) }
+	caller := func(raw string) token.Grant {
+		g, err := a.verifierOver(a.resolver(a.config())).Authenticate(a.request(raw, a.proof(raw)))
+		must(err)
+		return g
+	}
+	r, err := http.NewRequest(http.MethodGet, rigOrigin, nil)
+	must(err)
+	asks := policyOf(token.NewDetailsPolicy(token.DetailsConfig{Type: "account", Actions: []string{"read"}}))
+	for i, c := range []struct {
+		member string
+		reason error
+	}{
+		{`"authorization_details":[{"type":"account","actions":["read"]}]`, nil}, {`"authorization_details":[{"type":"account"}]`, token.ErrDetails},
+		{`"authorization_details":{"type":"account","actions":["read"]}`, token.ErrDetailsMalformed}, {`"other":[{"type":"account","actions":["read"]}]`, token.ErrDetailsMissing},
+	} {
+		say(c.member)
+		if err := asks(r, caller(fmt.Sprintf("opaque-%d", i))); !errors.Is(err, c.reason) {
+			t.Errorf("RFC9396-9.2: %s: %v, want %v", c.member, err, c.reason)
+		}
+	}
+	steps := token.StepUp(token.StepUpConfig{ACR: []string{sca}, MaxAge: time.Minute})
+	say(fmt.Sprintf(`"acr":%q,"auth_time":%d`, sca, time.Now().Unix()))
+	if err := steps(r, caller("opaque-a")); err != nil {
+		t.Errorf("RFC9470-6: %v", err)
+	}
+	say(`"other":1`)
+	if err := steps(r, caller("opaque-b")); !errors.Is(err, token.ErrACR) {
+		t.Errorf("RFC9470-6: %v", err)
 	}
 }

@@ -79,6 +79,8 @@ func TestPaymentPolicy(t *testing.T) {
 		{"a negative amount", with("123.50", "-123.50"), changed(`"123.5"`, `"-123.5"`), token.ErrDetailsBody},
 		{"an amount with an exponent", with("123.50", "1e2"), changed(`"123.5"`, `1e2`), token.ErrDetailsBody},
 		{"an account with two names", with(`"`+payPayee+`"`, `{"iban":"`+payPayee+`","bban":"1"}`), payOrder, token.ErrDetailsPayment},
+		{"an account with a bank that nobody approved", payDetail, changed(`"`+payPayee+`"`, `{"iban":"`+payPayee+`","bic":"Y"}`), token.ErrDetailsBody},
+		{"an account as an object in the body", payDetail, changed(`"`+payPayee+`"`, `{"iban":"`+payPayee+`","currency":"EUR"}`), ""},
 		{"null", with(`"`+payPayee+`"`, `null`), changed(`"`+payPayee+`"`, `null`), token.ErrDetailsBody},
 
 		{"a body that two readers read differently: twice", payDetail, changed(`{`, `{"amount":"1",`), token.ErrDetailsBody},

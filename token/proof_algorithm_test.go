@@ -44,7 +44,7 @@ func TestProofAlgorithms(t *testing.T) {
 		{"none with the key", func(d *draft) { d.header.set("alg", `"none"`); d.signature = func(string) []byte { return nil } }, bad},
 		{"HS256 under the JWK's text", secret(k.client.jwk.String()), bad},
 		{"HS256 under x", secret(k.client.jwk[2].json), bad},
-		{"HS256 with an oct key", func(d *draft) {
+		{"pitfall-43: HS256 with an oct key", func(d *draft) {
 			d.header.set("jwk", `{"kty":"oct","k":"c2VjcmV0"}`)
 			secret("secret")(d)
 		}, bad},

@@ -38,6 +38,7 @@ func TestProofSignature(t *testing.T) {
 		{"truncated", change(func(b []byte) []byte { return b[:63] }), bad},
 		{"a byte more", change(func(b []byte) []byte { return append(b, 0) }), bad},
 		{"a zero before", change(func(b []byte) []byte { return append([]byte{0}, b...) }), bad},
+		{"a zero between r and s", change(func(b []byte) []byte { return append(append(b[:32:32], 0), b[32:]...) }), bad},
 		{"empty", change(func([]byte) []byte { return nil }), bad},
 		{"too long", change(func([]byte) []byte { return make([]byte, 4096) }), bad},
 		{"DER", signed(func(d *draft, s string) []byte {

@@ -114,7 +114,7 @@ func TestReplay(t *testing.T) {
 // remembered until no clock that is allowed for accepts it any more.
 func TestReplayWindow(t *testing.T) {
 	for _, ahead := range []time.Duration{15 * time.Second, 0, -59 * time.Second, 7*time.Second + 123*time.Millisecond} {
-		bubble(t, fmt.Sprint("RFC9449-11.1-6 iat=now+", ahead), func(t *testing.T) {
+		bubble(t, fmt.Sprint("RFC9449-11.1-6, pitfall-64, pitfall-68 iat=now+", ahead), func(t *testing.T) {
 			const maxAge, skew = 60 * time.Second, 15 * time.Second
 			s := &spy{}
 			k := newRig(t, func(k *rig) { s.Store, k.config.Replay = k.config.Replay, s })
@@ -229,7 +229,7 @@ func TestReplayStoreIsLast(t *testing.T) {
 	}
 }
 
-// TestReplayStoreNeverForgets is pitfall 60: when others fill the store, an old proof stays used.
+// TestReplayStoreNeverForgets is pitfall-60: when others fill the store, an old proof stays used.
 func TestReplayStoreNeverForgets(t *testing.T) {
 	store, err := replay.NewMemory(replay.MemoryConfig{Capacity: 64, DangerouslyNoStartGuard: true})
 	must(err)

@@ -40,7 +40,7 @@ func inAll(string) []string       { return []string{"Bearer", "DPoP"} }
 
 var (
 	c0   = shape{"C0", 401, "", inNone}
-	eIT  = shape{"E-IT", 401, "invalid_token", inUsed}
+	eIT  = shape{"E-IT", 401, "invalid_token", inUsed} // RFC9068-4-7
 	eIDP = shape{"E-IDP", 401, "invalid_dpop_proof", inDPoP}
 	eUDN = shape{"E-UDN", 401, "use_dpop_nonce", inDPoP}
 	eIR  = shape{"E-IR", 400, "invalid_request", inAll}
@@ -65,7 +65,7 @@ func (a answer) ok(tb testing.TB) {
 	a.silent(tb)
 }
 
-// is wants exactly that answer, and a record with that reason.
+// is wants exactly that answer, a record with that reason, and no handler: RFC9449-7.1-3, RFC6750-2.3-2.
 func (a answer) is(tb testing.TB, s shape, reason audit.Reason) {
 	tb.Helper()
 	if a.status != s.status || a.ran != 0 {
@@ -123,7 +123,8 @@ func (a answer) problem(tb testing.TB, s shape) {
 	}
 }
 
-// challenged wants one field line for each enabled scheme, and the error in the right ones only.
+// challenged wants one field line for each enabled scheme, and the error in the right ones only: RFC9110-15.5.2,
+// RFC9110-11.6.1, RFC6750-3-2, RFC9449-7.1-5, RFC9449-7.2-3.
 func (a answer) challenged(tb testing.TB, s shape) {
 	tb.Helper()
 	schemes := []string{"Bearer", "DPoP"}
@@ -167,7 +168,7 @@ func (a answer) challenged(tb testing.TB, s shape) {
 var challengeParam = regexp.MustCompile(`^([a-z_]+)="([\x20\x21\x23-\x5B\x5D-\x7E]*)"(?:, |$)`)
 
 // parseChallenge is strict: a scheme, one space, quoted parameters without escapes, none of them twice
-// (RFC 6750 §3, RFC 9110 §11.6.1).
+// (RFC 6750 §3, RFC 9110 §11.6.1): RFC6750-3-3, RFC6750-3-4, RFC9110-5.6.4.
 func parseChallenge(tb testing.TB, line string) (scheme string, params map[string]string) {
 	tb.Helper()
 	scheme, rest, ok := strings.Cut(line, " ")
@@ -189,7 +190,7 @@ func parseChallenge(tb testing.TB, line string) (scheme string, params map[strin
 	return scheme, params
 }
 
-// silent wants nothing of what was sent as a secret in what came back or was recorded.
+// silent (RFC6750-5.3, RFC6750-2.3-2 for the query) wants nothing of what was sent as a secret in what came back or was recorded: RFC6750-5.3, pitfall-17.
 func (a answer) silent(tb testing.TB) {
 	tb.Helper()
 	out := a.body + fmt.Sprint(a.header) + fmt.Sprint(a.records)

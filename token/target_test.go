@@ -164,6 +164,12 @@ func TestConfiguredTarget(t *testing.T) {
 		k.withDPoP(raw, k.proof(raw, claim("htu", `"https://outer.example/v1/accounts"`))).is(t, eIDP, token.ErrProofMethod)
 		k.withDPoP(raw, k.proof(raw, put)).is(t, eIDP, token.ErrProofTarget)
 	})
+	t.Run("RFC9449-4.3-9n: each scheme has its own default port", func(t *testing.T) {
+		k := newRig(t, func(k *rig) { k.config.Origin = "http://localhost" })
+		raw := k.dpop()
+		k.withDPoP(raw, k.proof(raw, claim("htu", `"http://localhost:80/accounts"`))).ok(t)
+		k.withDPoP(raw, k.proof(raw, claim("htu", `"http://localhost:443/accounts"`))).is(t, eIDP, token.ErrProofTarget)
+	})
 	t.Run("a Target without an answer lets nothing pass", func(t *testing.T) {
 		k := newRig(t, func(k *rig) {
 			k.config.Service = "bank"

@@ -35,14 +35,17 @@ type options struct {
 	admin                     string           // empty: no administration
 	redis                     *redis.Options   // nil: remember in this process
 	rate                      *ratelimit.Limit // nil: no limit
+	seal                      sealing          // empty: no field is sealed
 	auditFile                 string           // empty: standard error
 	waive                     func(*http.Request, *audit.Refusal) bool
+	transport                 transport
 }
 
 // texts are the flags whose value needs more reading than package flag does.
 type texts struct {
 	issuers, jwks           list
 	redis, rate, reportOnly string
+	seal, clients           string
 	requireNonce            bool
 	nonce, profile          string
 	introspect              introspection
@@ -87,14 +90,17 @@ func parse(args []string) (*options, error) {
 	set.DurationVar(&o.nonceTTL, "nonce-ttl", 5*time.Minute, "")
 	set.StringVar(&t.redis, "redis", "", "")
 	set.StringVar(&t.rate, "rate", "", "")
+	set.StringVar(&t.seal, "seal", "", "")
+	set.StringVar(&t.clients, "clients", "", "")
 	set.StringVar(&o.auditFile, "audit", "", "")
 	set.StringVar(&t.reportOnly, "report-only", "", "")
+	o.transport.flags(set)
 	if err := set.Parse(args); err != nil {
 		return nil, unquoted(err)
 	}
 	given := make(map[string]bool)
 	set.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	return o, errors.Join(o.missing(set.NArg(), t), o.read(t, given), o.judge(given))
+	return o, errors.Join(o.missing(set.NArg(), t), o.read(t, given), o.judge(given), o.transport.judge(given))
 }
 
 // unquoted keeps the message of package flag unless it could hold a mistyped -redis.
@@ -114,7 +120,7 @@ func (o *options) missing(extra int, t *texts) error {
 		{"-addr", o.addr}, {"-tls-cert", o.certFile}, {"-tls-key", o.keyFile}, {"-client-ca", o.caFile},
 		{"-issuer", t.issuers.String()}, {"-jwks", t.jwks.String()}, {"-audience", o.audience},
 	} {
-		if f.value == "" {
+		if f.value == "" && !(o.transport.plain && strings.HasPrefix(f.name, "-tls-")) {
 			all = append(all, fmt.Errorf("%s is required", f.name))
 		}
 	}
@@ -133,6 +139,7 @@ func (o *options) read(t *texts, given map[string]bool) error {
 	failed("nonce", o.readNonce(t))
 	failed("profile", o.readProfile(t.profile))
 	failed("introspect", o.readIntrospection(t.introspect, given))
+	failed("seal", o.readSeal(t.seal, t.clients, given))
 	if given["redis"] {
 		var err error
 		o.redis, err = parseRedis(t.redis)

@@ -60,6 +60,35 @@ Optional:
   -rate N-S|M|H        N requests per second, minute or hour for each client_id,
                        all its tokens together, burst N; no flag, no limit. Else
                        429 with Retry-After in whole seconds
+  -seal keyring:F      account numbers and owners in answers are sealed, each as
+                       a compact JWE (dir, A256GCM) of its JSON text, with the
+                       first key of the JWK set in F; all keys open. The
+                       creditorAccount of a payment must be sealed in this way
+  -seal client -clients F
+                       answers are sealed to the caller's encryption key
+                       (ECDH-ES+A256KW, ECDH-ES, RSA-OAEP-256; A256GCM) in F:
+                       a JSON object, client id to JWK set. A client that is not
+                       in it gets 403 for accounts
+  -proxy CIDR,...      proxies that terminate TLS in front: the client's
+                       certificate comes from their header only, its address
+                       from X-Forwarded-For. The same fields from anybody else
+                       are taken out, counted and ignored
+  -proxy-format rfc9440|xfcc|nginx|haproxy|apache
+                       Client-Cert and Client-Cert-Chain (default),
+                       X-Forwarded-Client-Cert, or X-SSL-Client-Cert as
+                       $ssl_client_escaped_cert, as %[ssl_c_der,base64] or as
+                       %{SSL_CLIENT_CERT}s. The certificate is judged here too
+  -plain               listen without TLS, for listed proxies only; -tls-cert
+                       and -tls-key are not needed
+  -crl F,...           revocation lists, PEM or DER, read again within a second
+                       or two of a change: a revoked certificate fails the
+                       handshake, or gets 401 where it was let in before. Every
+                       issuer of clients needs a list that is not over, else
+                       its clients are refused (503)
+  -tls-profile fapi2|fapi1|brasil
+                       suites of TLS 1.2: all ECDHE ones with authenticated
+                       encryption (default), or those with RSA and AES-GCM, for
+                       brasil without resumption
   -audit FILE          where the records are appended; default standard error.
                        One line of JSON per request and no other lines: time,
                        interaction_id, decision (allow, deny, would_deny),

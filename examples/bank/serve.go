@@ -45,10 +45,7 @@ func (o *options) serve(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer closeSink() //nolint:errcheck // every record was written and answered for by then
-	source, err := mtls.NewSource(mtls.SourceConfig{
-		CertFile: o.certFile, KeyFile: o.keyFile, ClientCAFiles: []string{o.caFile},
-		OnError: func(err error) { says.say("certificates: " + err.Error()) },
-	})
+	source, err := o.source(says)
 	if err != nil {
 		return err
 	}
@@ -72,17 +69,18 @@ func (o *options) serve(ctx context.Context, stdout, stderr io.Writer) error {
 		Origin: origin, Audience: o.audience, Tokens: tokens, Issuers: o.names(), Profile: o.profile,
 		Replay: used, Rate: o.rate, Audit: audit.NewLines(sink), Waive: o.waive,
 	}
-	if err := o.state(ctx, &c, keys); err != nil {
+	if err := errors.Join(o.sealWith(&c), o.state(ctx, &c, keys)); err != nil {
+		return err
+	}
+	settings, err := o.connections(&c, source)
+	if err != nil {
 		return err
 	}
 	handler, err := service.Handler(c)
 	if err != nil {
 		return err
 	}
-	server, err := service.NewServer(handler, source, log.New(says, "", 0))
-	if err != nil {
-		return err
-	}
+	server := service.NewServer(handler, settings, log.New(says, "", 0))
 	keys.run(ctx)
 	go source.Run(ctx) //nolint:errcheck // it ends with ctx, and says so
 	says.say(fmt.Sprintf("listening on %s as %s", listener.Addr(), origin))

@@ -4,6 +4,7 @@ import (
 	"crypto/ecdh"
 	"crypto/rsa"
 	"math/big"
+	"slices"
 	"strings"
 
 	"github.com/tegata-go/tegata/internal/jose"
@@ -105,12 +106,13 @@ func ParsePrivateSet(set string) ([]PrivateKey, error) {
 	return keys, nil
 }
 
-// ParsePublicSet reads the encryption keys of somebody else's set; what is none is left out.
+// ParsePublicSet reads the encryption keys of somebody else's set: those that say so by use or alg, or, if none
+// does, those that say neither. What is none is left out.
 func ParsePublicSet(set string) ([]PublicKey, error) {
-	var keys []PublicKey
+	var keys, silent []PublicKey
 	err := elements(set, func(text string) error {
 		k, err := readJWK(text)
-		if err != nil || k.d != "" || k.use != "enc" {
+		if err != nil || k.d != "" || k.alg != "" && !slices.Contains(Algorithms(), k.alg) {
 			return nil //nolint:nilerr // one bad key does not spoil the others
 		}
 		key := PublicKey{ID: k.kid, Algorithm: k.alg}
@@ -122,7 +124,11 @@ func ParsePublicSet(set string) ([]PublicKey, error) {
 		default:
 			err = ErrKey
 		}
-		if err == nil {
+		switch {
+		case err != nil || key.Algorithm != "" && !key.Serves(key.Algorithm):
+		case k.use == "" && k.alg == "":
+			silent = append(silent, key)
+		default:
 			keys = append(keys, key)
 		}
 		return nil
@@ -130,7 +136,21 @@ func ParsePublicSet(set string) ([]PublicKey, error) {
 	if err != nil {
 		return nil, ErrKey
 	}
+	if len(keys) == 0 {
+		return silent, nil
+	}
 	return keys, nil
+}
+
+// Default is the algorithm with which messages are made for the key: its own, else ECDH-ES+A256KW or RSA-OAEP-256.
+func (k PublicKey) Default() string {
+	switch {
+	case k.Algorithm != "":
+		return k.Algorithm
+	case k.rsa != nil:
+		return RSAOAEP256
+	}
+	return ECDHESA256KW
 }
 
 func elements(set string, element func(string) error) error {

@@ -1,20 +1,23 @@
 package jwe
 
 import (
+	"crypto/aes"
 	"crypto/ecdh"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"maps"
+	"slices"
 )
 
 // Envelope is a content encryption key that was wrapped for one recipient, and the header that says how. It may
 // seal many values: each takes its own random 96-bit IV (RFC 7518 §5.3).
 type Envelope struct {
-	cek     []byte
+	cek     [cekBytes]byte
 	wrapped string // encoded
-	header  map[string]any
+	members string
 }
 
 // NewEnvelope makes a fresh key and wraps it for k with alg: RSA-OAEP-256 or ECDH-ES+A256KW. ECDH-ES, which has no
@@ -23,13 +26,13 @@ func NewEnvelope(k PublicKey, alg string) (*Envelope, error) {
 	if !k.Serves(alg) {
 		return nil, ErrKey
 	}
-	e := &Envelope{cek: make([]byte, cekBytes), header: map[string]any{"alg": alg, "enc": A256GCM}}
+	e := &Envelope{members: `"alg":` + quote(alg) + `,"enc":"` + A256GCM + `"`}
 	if k.ID != "" {
-		e.header["kid"] = k.ID
+		e.members += `,"kid":` + quote(k.ID)
 	}
-	_, _ = rand.Read(e.cek)
+	_, _ = rand.Read(e.cek[:])
 	if alg == RSAOAEP256 {
-		wrapped, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, k.rsa, e.cek, nil)
+		wrapped, err := rsa.EncryptOAEP(sha256.New(), rand.Reader, k.rsa, e.cek[:], nil)
 		if err != nil {
 			return nil, err
 		}
@@ -49,39 +52,49 @@ func (e *Envelope) agree(public *ecdh.PublicKey, alg string) error {
 		return err
 	}
 	point := ephemeral.PublicKey().Bytes()
-	e.header["epk"] = map[string]string{"kty": "EC", "crv": "P-256", "x": b64(point[1:33]), "y": b64(point[33:])}
+	e.members += `,"epk":{"kty":"EC","crv":"P-256","x":"` + b64(point[1:33]) + `","y":"` + b64(point[33:]) + `"}`
 	if alg == ECDHES {
-		e.cek = concatKDF(shared, A256GCM, "", "")
+		copy(e.cek[:], concatKDF(shared, A256GCM, "", ""))
 		return nil
 	}
-	wrapped, err := keyWrap(concatKDF(shared, ECDHESA256KW, "", ""), e.cek)
-	e.wrapped = b64(wrapped)
-	return err
+	kek, err := aes.NewCipher(concatKDF(shared, ECDHESA256KW, "", ""))
+	if err != nil {
+		return err
+	}
+	e.wrapped = b64(WrapKey(nil, kek, &e.cek))
+	return nil
 }
 
-// Seal makes one compact JWE of plain. More is put into the protected header beside what the envelope needs.
+// ContentKey is the content encryption key.
+func (e *Envelope) ContentKey() []byte { return e.cek[:] }
+
+// EncryptedKey is the second part of every message, encoded; empty for ECDH-ES.
+func (e *Envelope) EncryptedKey() string { return e.wrapped }
+
+// Members are what the protected header of every message holds, as JSON without the braces: alg, enc, kid, epk, in
+// this order and always with the same bytes.
+func (e *Envelope) Members() string { return e.members }
+
+// Seal makes one compact JWE of plain. More is put into the protected header behind Members, in the order of the
+// names, which must not be any of theirs.
 func (e *Envelope) Seal(plain []byte, more map[string]string) (string, error) {
-	header := make(map[string]any, len(e.header)+len(more))
-	for name, value := range more {
-		header[name] = value
+	header := e.members
+	for _, name := range slices.Sorted(maps.Keys(more)) {
+		header += "," + quote(name) + ":" + quote(more[name])
 	}
-	for name, value := range e.header {
-		header[name] = value
-	}
-	text, err := json.Marshal(header)
+	gcm, err := NewGCM(e.cek[:])
 	if err != nil {
 		return "", err
 	}
-	gcm, err := newGCM(e.cek)
-	if err != nil {
-		return "", err
-	}
-	protected := b64(text)
-	var iv [ivBytes]byte
-	_, _ = rand.Read(iv[:])
-	sealed := gcm.Seal(nil, iv[:], plain, []byte(protected))
-	body, tag := sealed[:len(sealed)-tagBytes], sealed[len(sealed)-tagBytes:]
-	return protected + "." + e.wrapped + "." + b64(iv[:]) + "." + b64(body) + "." + b64(tag), nil
+	protected := b64([]byte("{" + header + "}"))
+	sealed := gcm.Seal(nil, nil, plain, []byte(protected))
+	iv, body, tag := sealed[:ivBytes], sealed[ivBytes:len(sealed)-tagBytes], sealed[len(sealed)-tagBytes:]
+	return protected + "." + e.wrapped + "." + b64(iv) + "." + b64(body) + "." + b64(tag), nil
+}
+
+func quote(s string) string {
+	text, _ := json.Marshal(s) // a string is always written
+	return string(text)
 }
 
 func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

@@ -6,13 +6,15 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
-// Proxy stands between a client and a server and loses replies.
+// Proxy stands between a client and a server, and is late, loses replies, or cuts connections.
 type Proxy struct {
 	addr, upstream string
-	lose           atomic.Pointer[[]byte]
+	lose, half     atomic.Pointer[[]byte]
 	lost           atomic.Int64
+	latency        atomic.Int64 // in nanoseconds
 
 	mu    sync.Mutex
 	conns map[net.Conn]struct{}
@@ -55,7 +57,26 @@ func (p *Proxy) LoseReplyTo(word string) {
 	p.lose.Store(&w)
 }
 
-// Lost is how many replies were lost so far.
+// CutInside cuts the connection of the next command whose name contains word (any case) after one
+// half of what the client sent with it.
+func (p *Proxy) CutInside(word string) {
+	w := bytes.ToLower([]byte(word))
+	p.half.Store(&w)
+}
+
+// SetLatency lets every reply wait for d, from now on.
+func (p *Proxy) SetLatency(d time.Duration) { p.latency.Store(int64(d)) }
+
+// Cut ends every connection. New ones are served.
+func (p *Proxy) Cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.conns {
+		_ = c.Close()
+	}
+}
+
+// Lost is how many commands were lost so far, on their way there or back.
 func (p *Proxy) Lost() int { return int(p.lost.Load()) }
 
 func (p *Proxy) serve(client net.Conn) {
@@ -71,28 +92,45 @@ func (p *Proxy) serve(client net.Conn) {
 	defer p.forget(client, server)
 	var cut atomic.Bool
 	p.wg.Go(func() {
-		p.copy(client, server, func([]byte) bool { return !cut.Load() })
+		p.copy(client, server, func(chunk []byte) ([]byte, bool) {
+			time.Sleep(time.Duration(p.latency.Load()))
+			return chunk, !cut.Load()
+		})
 	})
-	p.copy(server, client, func(chunk []byte) bool {
-		if w := p.lose.Load(); w != nil && bytes.Contains(bytes.ToLower(chunk), *w) && p.lose.CompareAndSwap(w, nil) {
-			p.lost.Add(1)
+	p.copy(server, client, func(chunk []byte) ([]byte, bool) {
+		if p.meets(&p.half, chunk) {
+			_, _ = server.Write(chunk[:len(chunk)/2])
+			return nil, false
+		}
+		if p.meets(&p.lose, chunk) {
 			cut.Store(true)
 		}
-		return true
+		return chunk, true
 	})
 }
 
-// copy forwards chunks as long as pass allows, and ends the connection when it stops.
-func (p *Proxy) copy(dst, src net.Conn, pass func([]byte) bool) {
+// meets tells whether a chunk has the word that is waited for. Nobody waits for it then.
+func (p *Proxy) meets(word *atomic.Pointer[[]byte], chunk []byte) bool {
+	w := word.Load()
+	if w == nil || !bytes.Contains(bytes.ToLower(chunk), *w) || !word.CompareAndSwap(w, nil) {
+		return false
+	}
+	p.lost.Add(1)
+	return true
+}
+
+// copy forwards what pass makes of chunks, and ends the connection when it is false.
+func (p *Proxy) copy(dst, src net.Conn, pass func([]byte) ([]byte, bool)) {
 	defer func() { _, _ = dst.Close(), src.Close() }()
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := src.Read(buf)
 		if n > 0 {
-			if !pass(buf[:n]) {
+			chunk, ok := pass(buf[:n])
+			if !ok {
 				return
 			}
-			if _, werr := dst.Write(buf[:n]); werr != nil {
+			if _, werr := dst.Write(chunk); werr != nil {
 				return
 			}
 		}

@@ -2,6 +2,7 @@ package redistest_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/tegata-go/tegata/internal/redistest"
 )
@@ -57,5 +58,84 @@ func TestProxyLosesOneReply(t *testing.T) {
 	command(t, p.Addr(), "INCR a", ":3")
 	if p.Lost() != 1 {
 		t.Errorf("lost %d replies, want 1", p.Lost())
+	}
+}
+
+func TestProxyCutsInside(t *testing.T) {
+	s := redistest.Start(t)
+	p := redistest.NewProxy(t, s.Addr())
+	p.CutInside("incr")
+	if got, err := redistest.Command(p.Addr(), "INCR a"); err == nil {
+		t.Fatalf("the connection was not cut: %q", got)
+	}
+	command(t, p.Addr(), "INCR a", ":1") // only half of the first one came
+	if p.Lost() != 1 {
+		t.Errorf("lost %d commands, want 1", p.Lost())
+	}
+}
+
+func TestProxyIsLate(t *testing.T) {
+	s := redistest.Start(t)
+	p := redistest.NewProxy(t, s.Addr())
+	p.SetLatency(1200 * time.Millisecond)
+	if got, err := redistest.Command(p.Addr(), "PING"); err == nil {
+		t.Errorf("answered %q in time", got)
+	}
+	p.SetLatency(0)
+	command(t, p.Addr(), "PING", "+PONG")
+}
+
+func TestReplicaIsPromoted(t *testing.T) {
+	master := redistest.Start(t)
+	replica := redistest.StartReplica(t, master)
+	command(t, master.Addr(), "SET a 1", "+OK")
+	command(t, master.Addr(), "WAIT 1 5000", ":1")
+	command(t, replica.Addr(), "SET a 1 NX", "-READONLY You can't write against a read only replica.")
+	master.Kill()
+	replica.Promote()
+	command(t, replica.Addr(), "SET a 1 NX", "$-1")
+}
+
+func TestSlotMoves(t *testing.T) {
+	c := redistest.StartClusterOf(t, 3)
+	from, to := c.Masters[2], c.Masters[0] // slot 15495 is that of "a"
+	command(t, from.Addr(), "SET a 1", "+OK")
+	c.MoveSlot(15495, from, to, func() {
+		command(t, from.Addr(), "GET a", "$1")
+		command(t, from.Addr(), "GET {a}b", "-ASK 15495 "+to.Addr())
+	})
+	command(t, to.Addr(), "GET a", "$1")
+	command(t, from.Addr(), "GET a", "-MOVED 15495 "+to.Addr())
+}
+
+func TestClusterPromotes(t *testing.T) {
+	c := redistest.StartClusterOf(t, 3)
+	c.AddReplicas()
+	command(t, c.Masters[2].Addr(), "SET a 1", "+OK")
+	command(t, c.Masters[2].Addr(), "WAIT 1 5000", ":1")
+	c.Masters[2].Kill()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if got, err := redistest.Command(c.Replicas[2].Addr(), "GET a"); err == nil && got == "$1\r\n" {
+			break
+		} else if time.Now().After(end) {
+			t.Fatalf("not promoted: %q, %v", got, err)
+		}
+	}
+}
+
+func TestSentinelsPromote(t *testing.T) {
+	master := redistest.Start(t)
+	replica := redistest.StartReplica(t, master)
+	sentinels := redistest.StartSentinels(t, "bank", master, 1, 500*time.Millisecond)
+	if len(sentinels) != 3 {
+		t.Fatalf("%d Sentinels", len(sentinels))
+	}
+	master.Kill()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if got, err := redistest.Command(replica.Addr(), "SET a 1"); err == nil && got == "+OK\r\n" {
+			break
+		} else if time.Now().After(end) {
+			t.Fatalf("not promoted: %q, %v", got, err)
+		}
 	}
 }

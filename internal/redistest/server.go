@@ -2,7 +2,6 @@
 package redistest
 
 import (
-	"bufio"
 	"fmt"
 	"net"
 	"os"
@@ -17,13 +16,16 @@ import (
 // patience bounds how long a server may take to answer its first PING or to end.
 const patience = 10 * time.Second
 
-// Server is one redis-server on a free loopback port, without persistence.
+// Server is one redis-server on a free loopback port. It has no persistence unless it is started
+// with options that say so; those include a "--dir" of the caller's, if what is stored shall
+// outlive Kill and Restart.
 // Its methods fail the test they were started by; they may be called from any goroutine
 // that may call FailNow.
 type Server struct {
 	tb   testing.TB
+	path string
 	addr string
-	args []string
+	args func(host, port string) []string
 
 	mu   sync.Mutex
 	proc *process // nil while it is down
@@ -41,6 +43,18 @@ type process struct {
 // Without a redis-server the test is skipped; with TEGATA_REQUIRE_REDIS=1 it fails.
 func Start(tb testing.TB, args ...string) *Server {
 	tb.Helper()
+	return launch(tb, func(host, port string) []string {
+		return append([]string{
+			"--bind", host, "--port", port, "--dir", tb.TempDir(),
+			"--save", "", "--appendonly", "no", "--loglevel", "warning",
+			"--repl-diskless-sync-delay", "0", // replicas need not wait for each other
+		}, args...)
+	})
+}
+
+// launch starts a redis-server with a command line that may depend on where it listens.
+func launch(tb testing.TB, args func(host, port string) []string) *Server {
+	tb.Helper()
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
 		if os.Getenv("TEGATA_REQUIRE_REDIS") == "1" {
@@ -48,7 +62,7 @@ func Start(tb testing.TB, args ...string) *Server {
 		}
 		tb.Skip("redistest: no redis-server in PATH")
 	}
-	s := &Server{tb: tb, args: append([]string{path}, args...)}
+	s := &Server{tb: tb, path: path, args: args}
 	tb.Cleanup(s.Kill)
 	// Another process can take the free port between our look and the server's bind.
 	for range 5 {
@@ -64,7 +78,8 @@ func Start(tb testing.TB, args ...string) *Server {
 // Addr is the server's host:port. It stays the same over Kill and Restart.
 func (s *Server) Addr() string { return s.addr }
 
-// Kill ends the server at once (SIGKILL) and waits until it is gone. What it held is lost.
+// Kill ends the server at once (SIGKILL) and waits until it is gone. What it held is lost, unless
+// it was started with persistence.
 // A server that is already down stays down.
 func (s *Server) Kill() {
 	s.mu.Lock()
@@ -81,7 +96,7 @@ func (s *Server) Kill() {
 	}
 }
 
-// Restart starts the server again, empty, at the same address.
+// Restart starts the server again at the same address.
 func (s *Server) Restart() {
 	s.tb.Helper()
 	s.Kill()
@@ -96,10 +111,7 @@ func (s *Server) start() error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(s.args[0], append([]string{
-		"--bind", host, "--port", port, "--dir", s.tb.TempDir(),
-		"--save", "", "--appendonly", "no", "--loglevel", "warning",
-	}, s.args[1:]...)...)
+	cmd := exec.Command(s.path, s.args(host, port)...)
 	cmd.SysProcAttr = dieWithParent()
 	proc := &process{gone: make(chan struct{})}
 	begun := make(chan error, 1)
@@ -142,23 +154,6 @@ func (s *Server) await(proc *process) error {
 		}
 	}
 	return fmt.Errorf("no answer within %v", patience)
-}
-
-// Command sends one inline command over a connection of its own and gives the first line of
-// the answer. The words may not contain spaces.
-func Command(addr string, line string) (string, error) {
-	conn, err := net.DialTimeout("tcp", addr, time.Second)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = conn.Close() }()
-	if err := conn.SetDeadline(time.Now().Add(time.Second)); err != nil {
-		return "", err
-	}
-	if _, err := conn.Write([]byte(line + "\r\n")); err != nil {
-		return "", err
-	}
-	return bufio.NewReader(conn).ReadString('\n')
 }
 
 // freeAddr is a loopback address nobody listens on.

@@ -8,6 +8,7 @@
 //   - Times are whole seconds, rounded up: Retry-After may be one second more than needed.
 //   - One limit at a time. Such a store counts one key at a time, and taking several limits
 //     one by one would charge some when another refuses; New of ratelimit and Take refuse it.
+//   - No quotas by the calendar: a window begins with its first request.
 //   - A cost above 1 is looked up before it is taken. If others take in between, a refused
 //     cost may stay spent until the window ends; never is more admitted than Count.
 //   - How much memory it takes under a flood of keys is the other store's matter; the memory
@@ -61,17 +62,17 @@ func New(store limiter.Store, c Config) (*Store, error) {
 }
 
 var (
-	errLimits = errors.New("limiterstore: one limit at a time, without a Burst of its own, its Period in whole seconds")
+	errLimits = errors.New("limiterstore: one limit at a time, without a Burst of its own or a Calendar, its Period in whole seconds")
 	errAnswer = errors.New("limiterstore: unexpected answer")
 )
 
-// Check tells whether limits can be served: one, with a Burst of 0 or Count, and a Period of
-// whole seconds. ratelimit.New asks it.
+// Check tells whether limits can be served: one, with a Burst of 0 or Count, a Period of
+// whole seconds and no Calendar. ratelimit.New asks it.
 func (s *Store) Check(limits []ratelimit.Limit) error {
 	if len(limits) != 1 {
 		return errLimits
 	}
-	if l := limits[0]; l.Burst != 0 && l.Burst != l.Count || l.Period%time.Second != 0 {
+	if l := limits[0]; l.Burst != 0 && l.Burst != l.Count || l.Period%time.Second != 0 || l.Calendar != (ratelimit.Calendar{}) {
 		return errLimits
 	}
 	return nil

@@ -22,6 +22,7 @@ var cases = []check{
 	{"retry", "After Retry the same cost passes; before, it is refused.", retry},
 	{"refill", "A bucket left alone is full again after Reset, and not more than full.", refill},
 	{"all-or-none", "When one of several limits refuses, none is charged; the longest wait decides.", allOrNone},
+	{"calendar", "A quota gives nothing back before its day is over in its place, and all of it then.", quota},
 	{"bounds", "A key, a cost or a limit out of bounds is an error, and an error never comes with OK.", bounds},
 	{"concurrent", "However many ask at once, no more than the burst passes.", concurrent},
 	{"context", "A context that has ended gives an error or a decision, never OK with an error, and does not hang.", ended},
@@ -215,6 +216,9 @@ func bounds(s ratelimit.Store, _ Options) error {
 		{"no period", "caller", 1, []ratelimit.Limit{limit("bad", 1, 0)}},
 		{"a negative period", "caller", 1, []ratelimit.Limit{limit("bad", 1, -long)}},
 		{"a period above MaxPeriod", "caller", 1, []ratelimit.Limit{limit("bad", 1, ratelimit.MaxPeriod+1)}},
+		{"a calendar with a period", "caller", 1, []ratelimit.Limit{{Name: "bad", Count: 1, Period: long, Calendar: ratelimit.Daily(time.UTC)}}},
+		{"a calendar with a burst", "caller", 1, []ratelimit.Limit{{Name: "bad", Count: 1, Burst: 2, Calendar: ratelimit.Daily(time.UTC)}}},
+		{"a calendar of nowhere", "caller", 1, []ratelimit.Limit{{Name: "bad", Count: 1, Calendar: ratelimit.Daily(nil)}}},
 		{"a burst that never fills", "caller", 1, []ratelimit.Limit{{Name: "bad", Count: 1, Period: ratelimit.MaxPeriod, Burst: 2}}},
 	} {
 		r, err := s.Take(context.Background(), c.key, c.cost, c.limits)

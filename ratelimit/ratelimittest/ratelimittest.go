@@ -22,6 +22,9 @@ type Options struct {
 	// OneLimit: the store takes one limit at a time, and refuses more with an error.
 	OneLimit bool
 
+	// NoCalendar: the store refuses a limit with a Calendar, with an error.
+	NoCalendar bool
+
 	// Synctest: the store reads time.Now and waits on nothing else, so that each check can run
 	// in a testing/synctest bubble: at no cost, and to the nanosecond.
 	Synctest bool

@@ -1,6 +1,8 @@
 package ratelimittest
 
 import (
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/tegata-go/tegata/ratelimit"
@@ -60,6 +62,40 @@ func refill(s ratelimit.Store, o Options) error {
 	r, err := t.take("caller", 8, l)
 	if err != nil || r.OK {
 		return unexpected("more than full", r, err)
+	}
+	return nil
+}
+
+// quota waits for a midnight: that of a zone in which it comes within a moment.
+func quota(s ratelimit.Store, o Options) error {
+	now := time.Now().UTC()
+	ahead := 24*time.Hour - now.Sub(now.Truncate(24*time.Hour)) - 4*time.Second
+	zone := time.FixedZone("test", int(ahead/time.Second))
+	t, l := taker{s}, ratelimit.Limit{Name: "quota", Count: 4, Calendar: ratelimit.Daily(zone)}
+	if o.NoCalendar {
+		if r, err := t.take("caller", 1, l); err == nil {
+			return fmt.Errorf("a calendar must be an error: %+v", r)
+		}
+		return nil
+	}
+	for range 2 {
+		r, err := t.take("caller", 0, l)
+		if err != nil || r.Remaining != 4 || r.Next != 0 || r.Reset != 0 {
+			return unexpected("a new day", r, err)
+		}
+		if err := errors.Join(t.expect("caller", 1, true, 3, l), t.expect("caller", 3, true, 0, l)); err != nil {
+			return err
+		}
+		o.wait(500 * time.Millisecond) // nothing comes back
+		r, err = t.take("caller", 1, l)
+		left := l.Calendar.End(time.Now()).Sub(time.Now())
+		if err != nil || r.OK || r.Remaining != 0 || r.Retry < left || r.Retry > left+time.Second || r.Next != r.Retry || r.Reset != r.Retry {
+			return unexpected("when all is spent", r, err)
+		}
+		if r.Retry > time.Minute {
+			return nil // the second day
+		}
+		o.wait(r.Retry)
 	}
 	return nil
 }

@@ -32,6 +32,10 @@ func TestMain(m *testing.M) {
 var (
 	whole  = limit("whole", 100, time.Hour) // nothing comes back while the test runs
 	steady = ratelimit.Limit{Name: "steady", Count: 200, Period: time.Second, Burst: 5}
+
+	// These are taken through leases.
+	leased = limit("leased", 1000, time.Hour)
+	rented = ratelimit.Limit{Name: "rented", Count: 500, Period: time.Second, Burst: 100}
 )
 
 // hammer takes from both limits as fast as it can and prints what it was given.
@@ -42,13 +46,18 @@ func hammer(addr string) {
 	if err != nil {
 		panic(err)
 	}
+	leases, err := ratelimit.NewLeases(ratelimit.LeasesConfig{Store: s})
+	if err != nil {
+		panic(err)
+	}
+	from := map[ratelimit.Limit]ratelimit.Store{whole: s, steady: s, leased: leases, rented: leases}
 	var mu sync.Mutex
 	passed := map[string]int{}
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
 			for end := time.Now().Add(500 * time.Millisecond); time.Now().Before(end); {
-				for _, l := range []ratelimit.Limit{whole, steady} {
+				for l, s := range from {
 					if r, err := s.Take(context.Background(), "caller", 1, []ratelimit.Limit{l}); err != nil {
 						panic(err)
 					} else if r.OK {
@@ -61,7 +70,7 @@ func hammer(addr string) {
 		})
 	}
 	wg.Wait()
-	fmt.Println(passed[whole.Name], passed[steady.Name])
+	fmt.Println(passed[whole.Name], passed[steady.Name], passed[leased.Name], passed[rented.Name])
 }
 
 // pitfall-90, pitfall-89: two processes together are admitted what one would be.
@@ -78,7 +87,7 @@ func TestTwoProcesses(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var sum [2]int
+	var sum [4]int
 	for i, p := range procs {
 		if err := p.Wait(); err != nil {
 			t.Fatal(err)
@@ -98,4 +107,11 @@ func TestTwoProcesses(t *testing.T) {
 	if most := 5 + int(200*took/time.Second); sum[1] > most || sum[1] < 5 {
 		t.Errorf("%d passed within %v, the law allows %d", sum[1], took, most)
 	}
+	if sum[2] > 1000 || sum[2] < 50 {
+		t.Errorf("%d passed of 1000 through leases", sum[2])
+	}
+	if most := 100 + int(500*took/time.Second); sum[3] > most || sum[3] < 50 {
+		t.Errorf("%d passed within %v through leases, the law allows %d", sum[3], took, most)
+	}
+	t.Logf("within %v: %v", took, sum)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"reflect"
 	"strings"
 	"sync/atomic"
@@ -67,6 +66,44 @@ func TestConforms(t *testing.T) {
 		n++
 		return store(t, c, redisstore.Config{Prefix: fmt.Sprintf("check%d:", n)})
 	}, conforms)
+}
+
+func TestInlineConforms(t *testing.T) {
+	c := redis.NewClient(&redis.Options{Addr: redistest.Start(t).Addr(), ContextTimeoutEnabled: true})
+	t.Cleanup(func() { _ = c.Close() })
+	n := 0
+	ratelimittest.Run(t, func() ratelimit.Store {
+		n++
+		return store(t, c, redisstore.Config{Prefix: fmt.Sprintf("check%d:", n), Inline: true})
+	}, conforms)
+}
+
+// A process whose clock is behind others at midnight finds the day's quota spent, and one that
+// is ahead takes nothing of the day before.
+func TestQuotaClocksDiffer(t *testing.T) {
+	c := connect(t, redistest.Start(t).Addr())
+	s := store(t, c, redisstore.Config{})
+	day := ratelimit.Limit{Name: "day", Count: 4, Calendar: ratelimit.Daily(time.UTC)}
+	take(t, s, "caller", 3, day)
+	k := bucket(t, c)
+	at, err := c.Get(t.Context(), k).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var micros int64
+	if _, err := fmt.Sscanf(at, "%d:0", &micros); err != nil {
+		t.Fatal(err)
+	}
+	ttl, _ := c.PTTL(t.Context(), k).Result()
+	if left := time.Until(day.Calendar.End(time.Now())); ttl < left+time.Hour || ttl > left+3*time.Hour {
+		t.Errorf("forgotten after %v, the day ends in %v", ttl, left)
+	}
+	for shift, want := range map[time.Duration]int64{24 * time.Hour: 0, -24 * time.Hour: 4, 0: 1} {
+		c.Set(t.Context(), k, fmt.Sprintf("%d:0", micros+shift.Microseconds()), 0)
+		if r := take(t, s, "caller", 0, day); r.Remaining != want {
+			t.Errorf("written by a process %v ahead: %d left, want %d", shift, r.Remaining, want)
+		}
+	}
 }
 
 // All buckets of a request lie in one slot, or the cluster would refuse the script.
@@ -153,64 +190,6 @@ func TestRefusalWritesNothing(t *testing.T) {
 	}
 }
 
-// OPS-fail-closed, pitfall-87.
-func TestRedisAway(t *testing.T) {
-	t.Run("OPS-fail-closed", func(t *testing.T) {
-		server := redistest.Start(t)
-		s := store(t, connect(t, server.Addr()), redisstore.Config{})
-		take(t, s, "caller", 1, limit("out", 5, time.Hour))
-		server.Kill()
-		unavailable(t, s)
-		server.Restart()
-		recovered(t, s)
-	})
-	t.Run("pitfall-87", func(t *testing.T) {
-		server := redistest.Start(t)
-		s := store(t, connect(t, server.Addr()), redisstore.Config{Timeout: 50 * time.Millisecond, MaxInFlight: 3})
-		take(t, s, "caller", 1, limit("out", 5, time.Hour))
-		server.Pause()
-		for range 10 { // 3 wait for their time, the others are not let in
-			unavailable(t, s)
-		}
-		server.Continue()
-		recovered(t, s)
-	})
-}
-
-// recovered waits for the client library, which may be inside a retry.
-func recovered(t *testing.T, s ratelimit.Store) {
-	t.Helper()
-	for range 200 {
-		if _, err := s.Take(context.Background(), "caller", 1, []ratelimit.Limit{limit("back", 1e6, time.Hour)}); err == nil {
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	t.Fatal("the store did not come back")
-}
-
-// A reply that was lost and a command that is sent again count twice, never not at all.
-func TestLostReply(t *testing.T) {
-	proxy := redistest.NewProxy(t, redistest.Start(t).Addr())
-	s, l := store(t, connect(t, proxy.Addr()), redisstore.Config{}), limit("lost", 10, time.Hour)
-	take(t, s, "caller", 1, l)
-	proxy.LoseReplyTo("evalsha")
-	r, err := s.Take(context.Background(), "caller", 1, []ratelimit.Limit{l})
-	if err == nil && r.Remaining != 7 || proxy.Lost() != 1 {
-		t.Errorf("%+v, %v, %d lost", r, err, proxy.Lost())
-	}
-}
-
-func TestNoSecrets(t *testing.T) {
-	server := redistest.Start(t, "--requirepass", "right")
-	c := redis.NewClient(&redis.Options{Addr: server.Addr(), Password: "wrong-secret"})
-	t.Cleanup(func() { _ = c.Close() })
-	err := unavailable(t, store(t, c, redisstore.Config{}))
-	if errors.Unwrap(err) == nil {
-		t.Error("the cause is gone")
-	}
-}
-
 // bucket gives the name of the only key.
 func bucket(t *testing.T, c *redis.Client) string {
 	t.Helper()
@@ -274,44 +253,28 @@ func TestGreatest(t *testing.T) {
 	}
 }
 
-// A server that answers, but not what was asked.
-func TestForeignServer(t *testing.T) {
-	for _, reply := range []string{"*1\r\n:1\r\n", "*3\r\n:1\r\n:-5\r\n:0\r\n", "*3\r\n:0\r\n:0\r\n:0\r\n", "*3\r\n:1\r\n:9223372036854775807\r\n:0\r\n",
-		"*3\r\n:1\r\n:0\r\n:9223372036854775807\r\n", ":1\r\n", "$-1\r\n", "-ERR secret\r\n", "+OK\r\n"} {
-		t.Run(reply, func(t *testing.T) {
-			c := redis.NewClient(&redis.Options{Addr: answering(t, reply), MaxRetries: -1, Protocol: 2, DisableIdentity: true})
-			t.Cleanup(func() { _ = c.Close() })
-			unavailable(t, store(t, c, redisstore.Config{}))
-		})
-	}
-}
-
-// answering is a server with one answer for every command.
-func answering(t *testing.T, reply string) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer func() { _ = c.Close() }()
-				for b := make([]byte, 1<<16); ; {
-					if _, err := c.Read(b); err != nil {
-						return
-					}
-					if _, err := c.Write([]byte(reply)); err != nil {
-						return
-					}
-				}
-			}()
+// A period that the count does not divide: seven units of a seventh are exactly one period.
+func TestNoDrift(t *testing.T) {
+	c := connect(t, redistest.Start(t).Addr())
+	s, l := store(t, c, redisstore.Config{}), limit("seventh", 7, time.Hour)
+	const parts = 7 * 1000
+	owed := func() (at, frac int64) {
+		v, err := c.Get(t.Context(), bucket(t, c)).Result()
+		if err != nil {
+			t.Fatal(err)
 		}
-	}()
-	return l.Addr().String()
+		if _, err := fmt.Sscanf(v, "%d:%d", &at, &frac); err != nil || frac < 0 || frac >= parts {
+			t.Fatalf("%q, %v", v, err)
+		}
+		return at, frac
+	}
+	take(t, s, "caller", 1, l)
+	at, frac := owed()
+	for i := int64(2); i <= 7; i++ {
+		take(t, s, "caller", 1, l)
+		now, more := owed()
+		if got, want := (now-at)*parts+more-frac, (i-1)*int64(time.Hour); got != want { // a part is 1/7 ns
+			t.Fatalf("unit %d: %d parts since the first, want %d", i, got, want)
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"runtime"
 	"strconv"
 	"strings"
@@ -123,7 +124,7 @@ func TestReplyLost(t *testing.T) {
 	proxy := redistest.NewProxy(t, server.Addr())
 	s := newStore(t, newClient(t, redis.Options{Addr: proxy.Addr()}), redisstore.Config{Timeout: unlikely})
 	want(t, s, use("0", time.Minute), nil) // the script is known: the next command is the one
-	proxy.LoseReplyTo("evalsha")
+	proxy.LoseReplyTo("PXAT")
 	want(t, s, use("1", time.Minute), nil)
 	if proxy.Lost() != 1 {
 		t.Fatalf("%d replies were lost", proxy.Lost())
@@ -131,26 +132,30 @@ func TestReplyLost(t *testing.T) {
 	want(t, s, use("1", time.Minute), replay.ErrUsed) // another Use is not the one that was retried
 
 	once := newStore(t, newClient(t, redis.Options{Addr: proxy.Addr(), MaxRetries: -1}), redisstore.Config{Timeout: unlikely})
-	proxy.LoseReplyTo("evalsha")
+	proxy.LoseReplyTo("PXAT")
 	want(t, once, use("2", time.Minute), replay.ErrUnavailable)
 	want(t, once, use("2", time.Minute), replay.ErrUsed)
 }
 
-func TestScriptForgotten(t *testing.T) {
-	server := redistest.Start(t)
+// TestFull holds that a Redis without memory refuses, and serves again when it has some.
+func TestFull(t *testing.T) {
+	server := redistest.Start(t, "--maxmemory", "1", "--maxmemory-policy", "noeviction")
 	client := newClient(t, redis.Options{Addr: server.Addr()})
 	s := newStore(t, client, redisstore.Config{Timeout: unlikely})
-	for i := range 3 {
-		want(t, s, use(strconv.Itoa(i), time.Minute), nil)
-		if err := client.ScriptFlush(context.Background()).Err(); err != nil {
-			t.Fatal(err)
+	for i := range 10 { // it answers: the breaker has no part in this
+		err := s.Use(context.Background(), use(strconv.Itoa(i), time.Minute))
+		if !errors.Is(err, replay.ErrFull) || errors.Is(err, replay.ErrUnavailable) || err.Error() != "replay: store full" {
+			t.Fatalf("got %v", err)
 		}
 	}
+	if err := client.ConfigSet(context.Background(), "maxmemory", "0").Err(); err != nil {
+		t.Fatal(err)
+	}
+	want(t, s, use("1", time.Minute), nil)
 }
 
 // TestRedisRefuses holds that whatever Redis answers besides what was asked is an outage.
 func TestRedisRefuses(t *testing.T) {
-	full := redistest.Start(t, "--maxmemory", "1", "--maxmemory-policy", "noeviction")
 	locked := redistest.Start(t, "--requirepass", "swordfish")
 	typed := redistest.Start(t)
 	u := use("1", time.Minute)
@@ -158,7 +163,6 @@ func TestRedisRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, o := range map[string]redis.Options{
-		"full":           {Addr: full.Addr()},
 		"no password":    {Addr: locked.Addr()},
 		"wrong password": {Addr: locked.Addr(), Password: "herring"},
 		"another type":   {Addr: typed.Addr()},
@@ -177,16 +181,18 @@ func TestRedisRefuses(t *testing.T) {
 			}
 		})
 	}
-	for name, process := range map[string]func(redis.Cmder) error{
-		"an empty answer":   func(redis.Cmder) error { return nil },
-		"an unknown answer": func(c redis.Cmder) error { c.(*redis.Cmd).SetVal(int64(9)); return nil },
-		"a text":            func(c redis.Cmder) error { c.(*redis.Cmd).SetVal("OK"); return nil },
-		"nil":               func(c redis.Cmder) error { c.SetErr(redis.Nil); return redis.Nil },
-		"a panic":           func(redis.Cmder) error { panic("swordfish") },
+	for name, answer := range map[string]func(set, clock redis.Cmder) error{
+		"nothing":                func(set, clock redis.Cmder) error { return nil },
+		"nothing, but the time":  func(set, clock redis.Cmder) error { clock.(*redis.TimeCmd).SetVal(time.Now()); return nil },
+		"stored, but no time":    func(set, clock redis.Cmder) error { set.SetErr(redis.Nil); return redis.Nil },
+		"stored, but time fails": func(set, clock redis.Cmder) error { set.SetErr(redis.Nil); clock.SetErr(io.EOF); return io.EOF },
+		"a panic":                func(set, clock redis.Cmder) error { panic("swordfish") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := newClient(t, redis.Options{Addr: typed.Addr()})
-			client.AddHook(hook{process: func(_ context.Context, cmd redis.Cmder, _ redis.ProcessHook) error { return process(cmd) }})
+			client.AddHook(hook{pipeline: func(_ context.Context, cmds []redis.Cmder, _ redis.ProcessPipelineHook) error {
+				return answer(cmds[0], cmds[len(cmds)-1])
+			}})
 			want(t, newStore(t, client, redisstore.Config{Timeout: unlikely}), use("2", time.Minute), replay.ErrUnavailable)
 		})
 	}

@@ -1,26 +1,48 @@
 // Package redisstore is a replay.Store in Redis, shared by the replicas of a service.
 //
-// It needs Redis 7.0 or later, or a server compatible with it; single, behind Sentinel, or a
-// Cluster. One key per value:
+// It needs Redis 7.0 or later, or a server compatible with it such as Valkey; single, behind
+// Sentinel, or a Cluster. One key per value:
 //
 //	<prefix>:replay:1:{<43 characters: the replay.Key in base64url>}
 //
 // holds 16 random bytes and expires MaxSkew after the value's Until. The 1 is the version of
 // this layout. The braces are the hash tag of Redis Cluster.
 //
-// Redis must be configured to keep what it acknowledged: maxmemory-policy noeviction, since any
-// other policy makes room by forgetting keys that are live; and persistence (appendonly yes) as
-// strict as replays are feared. Redis replicates asynchronously: a key that was acknowledged
-// just before a failover can be lost by it, and its value used once more.
+// # What Redis must be told
+//
+// To keep what it acknowledged: maxmemory-policy noeviction, since any other policy makes room by
+// forgetting keys that are live; and persistence (appendonly yes), or a restart of Redis lets
+// every value that still lives be used once more. With appendfsync everysec what was written
+// survives the death of the process; with always, that of the machine. [Store.Check] looks at
+// the policy.
+//
+// # What a failover can lose
+//
+// Redis replicates asynchronously. A key that was acknowledged just before its master died, and
+// had not reached the replica that was promoted, is forgotten, and its value can be used once
+// more; a master that is cut off and does not know it accepts values that the new one has
+// never heard of. Config.Replicas closes that: a use is believed only when so many replicas have
+// it. It must be as many as could be promoted: with two replicas and Replicas 1, the other one
+// may be promoted. A cut-off master reaches no replica, so that its uses are refused. It costs a
+// round trip between master and replica in each decision, and availability: while fewer
+// replicas are there, every use is refused. The other remedy is a nonce for every request
+// (RFC 9449 §9): what was used before a failover is then too old within minutes or seconds.
+//
+// # What happens under load and in an outage
+//
+// A use that finds nothing under way is sent at once. While answers are awaited, uses gather, and go
+// together in the next round trip. A use waits no longer than Timeout. When Redis did not
+// answer in that time, or failed several times in a row, uses are refused without being sent,
+// but for one that probes, at first after a tenth of a second and then at least every second: when
+// that is answered all are sent again. In a Cluster each sixteenth of the hash slots gathers
+// and breaks for itself.
 package redisstore
 
 import (
-	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -36,6 +58,12 @@ const (
 	DefaultMaxSkew     = 5 * time.Second
 	DefaultMaxInFlight = 1024
 )
+
+// layout follows the prefix of every key.
+const layout = ":replay:1:{"
+
+// maxReplicas bounds Config.Replicas.
+const maxReplicas = 16
 
 // Config is what a [Store] is made from. Its zero value is complete.
 type Config struct {
@@ -61,22 +89,34 @@ type Config struct {
 	// DefaultMaxInFlight. More are refused at once. A call that was given up by Use is under
 	// way until go-redis ends it: its ReadTimeout bounds that and should not be switched off.
 	MaxInFlight int
+
+	// Replicas is how many replicas must have acknowledged a use before it is believed, up to
+	// 16, by WAIT in the same round trip. Zero means none, and that a failover can lose uses
+	// that were believed. When fewer acknowledge within half of Timeout, the use is refused.
+	Replicas int
 }
 
-// Store is a [replay.Store]. It fails closed: whatever goes wrong is [replay.ErrUnavailable].
+// Store is a [replay.Store]. It fails closed: whatever goes wrong is [replay.ErrUnavailable], and
+// a Redis whose memory is full is [replay.ErrFull].
 //
 // It does not look at Made: what Redis lost can be used again. It has no quotas.
 type Store struct {
 	client   redis.UniversalClient
+	cluster  *redis.ClusterClient // nil if it is none
 	prefix   string
 	timeout  time.Duration
 	maxSkew  time.Duration
+	replicas int
 	inFlight chan struct{}
-	script   *redis.Script
+	lanes    []lane
+	idle     sync.Pool // of calls that were answered
 }
 
-// New makes a store over the caller's client. It does not reach for Redis: a service starts
+// New makes a store over the caller's client: *redis.Client for a single server or Sentinel,
+// *redis.ClusterClient, or what wraps one of them. It does not reach for Redis: a service starts
 // without it, and refuses until it is there. Nothing has to be closed but the client.
+//
+// A *redis.Ring is a mistake: it asks another server when one is gone, which knows of no use.
 func New(client redis.UniversalClient, c Config) (*Store, error) {
 	if c.Prefix == "" {
 		c.Prefix = DefaultPrefix
@@ -91,20 +131,28 @@ func New(client redis.UniversalClient, c Config) (*Store, error) {
 		c.MaxInFlight = DefaultMaxInFlight
 	}
 	mistakes := c.mistakes()
-	if client == nil {
+	switch client.(type) {
+	case nil:
 		mistakes = append(mistakes, errors.New("redisstore: no client"))
+	case *redis.Ring:
+		mistakes = append(mistakes, errors.New("redisstore: the client is a Ring, which forgets"))
 	}
 	if err := errors.Join(mistakes...); err != nil {
 		return nil, err
 	}
-	return &Store{
+	s := &Store{
 		client:   client,
-		prefix:   c.Prefix + ":replay:1:{",
+		prefix:   c.Prefix + layout,
 		timeout:  c.Timeout,
 		maxSkew:  c.MaxSkew,
+		replicas: c.Replicas,
 		inFlight: make(chan struct{}, c.MaxInFlight),
-		script:   redis.NewScript(script),
-	}, nil
+		lanes:    make([]lane, 1),
+	}
+	if cluster, ok := client.(*redis.ClusterClient); ok {
+		s.cluster, s.lanes = cluster, make([]lane, clusterLanes)
+	}
+	return s, nil
 }
 
 // mistakes gives everything that is wrong with the configuration.
@@ -121,6 +169,9 @@ func (c Config) mistakes() (all []error) {
 	if c.MaxInFlight < 1 || c.MaxInFlight > 1<<16 {
 		all = append(all, fmt.Errorf("redisstore: MaxInFlight %d is not between 1 and 65536", c.MaxInFlight))
 	}
+	if c.Replicas < 0 || c.Replicas > maxReplicas {
+		all = append(all, fmt.Errorf("redisstore: Replicas %d is not between 0 and %d", c.Replicas, maxReplicas))
+	}
 	return all
 }
 
@@ -130,80 +181,12 @@ var (
 	errInFlight = errors.New("redisstore: too many calls in flight")
 	errPanic    = errors.New("redisstore: the client panicked")
 	errAnswer   = errors.New("redisstore: unexpected answer")
+	errGivenUp  = errors.New("redisstore: given up before it was sent")
+	errOpen     = errors.New("redisstore: Redis was not there a moment ago")
+	errReplicas = errors.New("redisstore: too few replicas acknowledged")
 )
 
-// Use asks Redis in one round trip and waits no longer than Timeout. When it stops waiting the
-// call may still arrive: the value may be spent although it was refused.
-//
-// An outage is [replay.ErrUnavailable] with a constant text; its cause is in its chain.
-func (s *Store) Use(ctx context.Context, u replay.Use) error {
-	now := time.Now()
-	if err := u.Check(now); err != nil {
-		return err
-	}
-	if err := ctx.Err(); err != nil {
-		return unavailable(err) // nobody waits for the answer: the value need not be spent
-	}
-	select {
-	case s.inFlight <- struct{}{}:
-	default:
-		return unavailable(errInFlight)
-	}
-	// Its own deadline, and not the request's end: the answer is waited for beside the call. The
-	// deadline keeps go-redis from trying again after it.
-	callCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
-	answer := make(chan error, 1)
-	go func() {
-		defer func() { <-s.inFlight }()
-		defer cancel()
-		answer <- s.call(callCtx, u, now)
-	}()
-	select {
-	case err := <-answer:
-		return err
-	case <-callCtx.Done():
-		// The goroutine cancels after it answered: an answer that is there is taken.
-		select {
-		case err := <-answer:
-			return err
-		default:
-			return unavailable(callCtx.Err())
-		}
-	case <-ctx.Done():
-		return unavailable(ctx.Err())
-	}
-}
-
-// call runs the script and reads its answer.
-func (s *Store) call(ctx context.Context, u replay.Use, now time.Time) (err error) {
-	defer func() {
-		// In a goroutine of ours a panic would end the process, not the request.
-		if recover() != nil {
-			err = unavailable(errPanic)
-		}
-	}()
-	var once [16]byte
-	_, _ = rand.Read(once[:]) // never fails: crypto/rand ends the process instead
-	// Rounded up: no value is forgotten within its last millisecond.
-	until := u.Until.Add(time.Millisecond - 1).UnixMilli()
-	skew := s.maxSkew.Milliseconds()
-	key := s.prefix + base64.RawURLEncoding.EncodeToString(u.Key[:]) + "}"
-	n, err := s.script.Run(ctx, s.client, []string{key},
-		now.UnixMilli(), skew, until, until+skew, once[:]).Int()
-	if err != nil {
-		return unavailable(err)
-	}
-	switch n {
-	case answerStored:
-		return nil
-	case answerUsed:
-		return replay.ErrUsed
-	case answerPast:
-		return replay.ErrTooOld
-	case answerSkew:
-		return unavailable(errSkew)
-	}
-	return unavailable(errAnswer)
-}
+// errFull is Redis without memory.
+var errFull = outage.New(replay.ErrFull, errors.New("redisstore: Redis has no memory left"))
 
 func unavailable(cause error) error { return outage.New(replay.ErrUnavailable, cause) }

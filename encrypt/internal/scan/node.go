@@ -37,10 +37,17 @@ func (n *node) member(name []byte) (*node, error) {
 			return e.to, nil
 		}
 	}
-	ascii := n.plain && !hasHigh(name)
 	for i := range n.edges {
-		// Folding keeps the length of ASCII; beyond it the Kelvin sign folds to k.
-		if e := &n.edges[i]; (!ascii || len(e.name) == len(name)) && bytes.EqualFold(e.name, name) {
+		// Folding keeps the length of ASCII, and of its letters all but one bit; beyond it the Kelvin sign
+		// folds to k.
+		e := &n.edges[i]
+		if n.plain && len(e.name) != len(name) && !hasHigh(name) {
+			continue
+		}
+		if len(name) > 0 && len(e.name) > 0 && (name[0]^e.name[0])&^0x20 != 0 && name[0]|e.name[0] < utf8.RuneSelf {
+			continue
+		}
+		if bytes.EqualFold(e.name, name) {
 			return nil, ErrVariant
 		}
 	}

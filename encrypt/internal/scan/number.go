@@ -2,6 +2,7 @@ package scan
 
 // number goes on with a number (RFC 8259 §6). What it cannot be part of ends it unread.
 func (s *Scanner) number(p []byte, i int) (int, error) {
+	from := i
 	for ; i < len(p); i++ {
 		next := follows(s.state, p[i])
 		if next == wantNothing {
@@ -9,6 +10,7 @@ func (s *Scanner) number(p []byte, i int) (int, error) {
 		}
 		s.state = next
 	}
+	s.piece(p[from:i])
 	if i == len(p) {
 		return i, nil
 	}

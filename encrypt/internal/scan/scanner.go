@@ -44,8 +44,10 @@ type Limits struct {
 // refuses what readers disagree on: names used twice, bytes that are not UTF-8, escapes that
 // are half a surrogate pair (RFC 7493 §2.1 and §2.3). Call Reset before the first Feed.
 type Scanner struct {
-	limits Limits
-	taker  Taker
+	limits  Limits
+	taker   Taker
+	watcher Watcher
+	guarded [][]byte
 
 	state state
 	stack []frame
@@ -59,6 +61,7 @@ type Scanner struct {
 	digits  int
 	high    rune // a high surrogate that waits for the low one
 	literal string
+	one     [4]byte // a character that was escaped
 
 	out    []byte
 	mark   int // where in the piece the text begins that was neither passed on nor kept
@@ -127,7 +130,11 @@ func (s *Scanner) Reset(rules *Rules, limits Limits, taker Taker) {
 func (s *Scanner) Feed(dst, p []byte, room int) (out []byte, n int, err error) {
 	s.out, s.mark = dst, 0
 	for n < len(p) && err == nil {
-		n, err = s.step(p, n)
+		if s.state == wantComma && p[n] == ',' && n+1 < len(p) && p[n+1] == '"' && s.stack[len(s.stack)-1].object {
+			n, err = s.beginName(p, n+1) // nearly always
+		} else {
+			n, err = s.step(p, n)
+		}
 		if s.taken {
 			s.taken = false
 			if len(s.out) >= room {

@@ -108,6 +108,7 @@ func (s *Scanner) begin(p []byte, i int) (int, error) {
 		s.state = inZero
 	case '1', '2', '3', '4', '5', '6', '7', '8', '9':
 		s.state = inInteger
+		s.piece(p[i : i+1])
 		return s.number(p, i+1)
 	default:
 		return i, ErrSyntax
@@ -152,11 +153,13 @@ func (s *Scanner) member(name []byte) error {
 		return err
 	}
 	s.state, s.next = wantColon, nil
-	if f.node == nil {
-		return nil
-	}
 	var err error
-	s.next, err = f.node.member(name)
+	if f.node != nil {
+		s.next, err = f.node.member(name)
+	}
+	if err == nil && (s.watcher != nil || len(s.guarded) > 0) {
+		err = s.guard(name)
+	}
 	return err
 }
 
@@ -166,7 +169,7 @@ func (s *Scanner) end(p []byte, i int) (int, error) {
 		s.state = wantNothing
 	}
 	if !s.taking || len(s.stack) != s.floor {
-		return i, nil
+		return i, s.over()
 	}
 	text := p[s.mark:i]
 	if len(s.value) > 0 {

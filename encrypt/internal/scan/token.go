@@ -16,6 +16,11 @@ type tail struct {
 // text reads a string from behind its opening quote, or goes on with one.
 func (s *Scanner) text(p []byte, i int) (int, error) {
 	from := i
+	if s.utf8.need == 0 { // nearly always a string is plain and ends in this piece
+		if i = plain(p, i); i < len(p) && p[i] == '"' {
+			return s.quote(p, from, i)
+		}
+	}
 	for i < len(p) {
 		switch c := p[i]; {
 		case s.utf8.need > 0:
@@ -46,6 +51,7 @@ func (s *Scanner) text(p []byte, i int) (int, error) {
 // quote ends a string whose last piece is p[from:i].
 func (s *Scanner) quote(p []byte, from, i int) (int, error) {
 	if !s.naming {
+		s.piece(p[from:i])
 		return s.end(p, i+1)
 	}
 	name := p[from:i]
@@ -68,9 +74,10 @@ func (s *Scanner) quote(p []byte, from, i int) (int, error) {
 	return s.begin(p, i)
 }
 
-// append keeps a piece of a member name; of other strings nothing need be known.
+// append keeps a piece of a member name; of other strings nothing need be known but by a watcher.
 func (s *Scanner) append(piece []byte) error {
 	if !s.naming {
+		s.piece(piece)
 		return nil
 	}
 	if len(s.name)+len(piece) > maxNameText {
@@ -163,17 +170,17 @@ func (s *Scanner) escape(c byte) error {
 	s.state = inString
 	switch c {
 	case '"', '\\', '/':
-		return s.append([]byte{c})
+		return s.unescaped(c)
 	case 'b':
-		return s.append([]byte{'\b'})
+		return s.unescaped('\b')
 	case 'f':
-		return s.append([]byte{'\f'})
+		return s.unescaped('\f')
 	case 'n':
-		return s.append([]byte{'\n'})
+		return s.unescaped('\n')
 	case 'r':
-		return s.append([]byte{'\r'})
+		return s.unescaped('\r')
 	case 't':
-		return s.append([]byte{'\t'})
+		return s.unescaped('\t')
 	case 'u':
 		s.state, s.hex, s.digits = inHex, 0, 0
 		return nil
@@ -197,10 +204,13 @@ func (s *Scanner) unit() error {
 		s.high, s.state = r, inLow
 		return nil
 	}
-	if !s.naming {
-		return nil
-	}
-	return s.append(utf8.AppendRune(nil, r))
+	return s.append(utf8.AppendRune(s.one[:0], r))
+}
+
+// unescaped keeps a character that stood as an escape.
+func (s *Scanner) unescaped(c byte) error {
+	s.one[0] = c
+	return s.append(s.one[:1])
 }
 
 func digit(c byte) rune {

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -40,6 +41,12 @@ type Config struct {
 	// Rate, if given, is how much each client may ask for.
 	Rate *ratelimit.Limit
 
+	// Certificate gives the client certificate of a request: a source's Peer, which also judges connections from
+	// before it changed. None: mtls.Peer.
+	Certificate func(*http.Request) (*x509.Certificate, error)
+	// Proxies, if given, are believed about their clients, and nobody else is.
+	Proxies *mtls.Proxies
+
 	// Audit takes one record for each request.
 	Audit slog.Handler
 	// Waive, if given, says which refusals are recorded only.
@@ -48,6 +55,11 @@ type Config struct {
 	// Keyring, if given, seals account numbers and owners in what the service answers, and opens the
 	// creditor's account in what it is sent.
 	Keyring *encrypt.Keyring
+	// OpenUnbound opens a creditor's account that does not say which field it was sealed for, as clients make
+	// it with a JOSE library alone. It is the only field that is opened, so it cannot come from another.
+	OpenUnbound bool
+	// Recipients, if given, are the clients' keys by client id: answers are sealed to the caller.
+	Recipients map[string]*encrypt.Recipient
 }
 
 // Handler makes the chain, or reports every mistake in c at once.
@@ -56,16 +68,17 @@ func Handler(c Config) (http.Handler, error) {
 	tokens, errTokens := verifier(c)
 	perClient, errClient := limiter(c)
 	routes, errRoutes := routes(c)
-	if err := errors.Join(errTrail, errTokens, errClient, errRoutes); err != nil {
+	door, errDoor := atTheDoor(c.Proxies)
+	if err := errors.Join(errTrail, errTokens, errClient, errRoutes, errDoor); err != nil {
 		return nil, err
 	}
 	described, err := metadata(c, tokens)
 	if err != nil {
 		return nil, err
 	}
-	// From outside to inside: open the record, prove the caller, count the client, find the route. The metadata is
-	// for everybody.
-	return trail.Wrap(described(tokens.Wrap(perClient(audit.NotFound(routes))))), nil
+	// From outside to inside: open the record, look who is at the door, prove the caller, count the client, find the
+	// route. The metadata is for everybody.
+	return trail.Wrap(door(described(tokens.Wrap(perClient(audit.NotFound(routes)))))), nil
 }
 
 // verifier decides who may act: an access token, and the proof that it belongs to the caller, which is the client
@@ -77,7 +90,10 @@ func verifier(c Config) (*token.Verifier, error) {
 	}
 	settings := c.Profile.Verifier
 	settings.Resolver = verified
-	settings.Certificate = mtls.Peer
+	settings.Certificate = c.Certificate
+	if c.Certificate == nil {
+		settings.Certificate = mtls.Peer
+	}
 	settings.Origin = c.Origin
 	settings.Replay = c.Replay
 	settings.ResourceMetadata = c.Origin + metadataPath

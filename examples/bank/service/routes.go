@@ -10,10 +10,9 @@ import (
 
 // routes puts each handler behind the scope that it needs. What is not here is 404, or 405 for another method.
 func routes(c Config) (*http.ServeMux, error) {
-	keys := c.Keyring
-	list, errList := sealed(keys, encrypt.Config{Seal: []string{"/accounts/*/iban", "/accounts/*/owner"}})
-	single, errOne := sealed(keys, encrypt.Config{Seal: []string{"/iban", "/owner", "/transactions/*/counterparty/iban"}})
-	order, errOrder := sealed(keys, encrypt.Config{Open: []string{"/creditorAccount"}})
+	list, errList := c.sealed(encrypt.Config{Seal: []string{"/accounts/*/iban", "/accounts/*/owner"}})
+	single, errOne := c.sealed(encrypt.Config{Seal: []string{"/iban", "/owner", "/transactions/*/counterparty/iban"}})
+	order, errOrder := c.sealed(encrypt.Config{Open: []string{"/creditorAccount"}})
 	agreed, errAgreed := agreements(c)
 	approved, errApproved := token.NewPaymentPolicy(token.PaymentConfig{Optional: true, Locations: []string{c.Origin, c.Audience}, Body: approvable})
 	if err := errors.Join(errList, errOne, errOrder, errAgreed, errApproved); err != nil {
@@ -35,17 +34,4 @@ func routes(c Config) (*http.ServeMux, error) {
 	mux.Handle("POST /payments/high-value", payHigh(payment))
 	mux.Handle("POST /echo", http.HandlerFunc(echo))
 	return mux, nil
-}
-
-// sealed gives the layer that seals and opens the fields in c, or one that does nothing without keys.
-func sealed(keys *encrypt.Keyring, c encrypt.Config) (func(http.Handler) http.Handler, error) {
-	if keys == nil {
-		return func(next http.Handler) http.Handler { return next }, nil
-	}
-	c.Keyring = keys
-	fields, err := encrypt.New(c)
-	if err != nil {
-		return nil, err
-	}
-	return fields.Wrap, nil
 }

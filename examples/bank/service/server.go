@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log"
 	"net"
@@ -18,13 +19,15 @@ const (
 	grace = 1500 * time.Millisecond
 )
 
-// NewServer puts TLS and limits of time and size around handler. A client certificate is optional, because DPoP
-// needs none; one that is shown is verified. Complaints takes what net/http has to say about connections.
-func NewServer(handler http.Handler, source *mtls.Source, complaints *log.Logger) (*http.Server, error) {
-	settings, err := mtls.Server(mtls.ServerConfig{Source: source, ClientCertificate: mtls.Optional})
-	if err != nil {
-		return nil, err
-	}
+// TLS is how the service takes connections. A client certificate is optional, because DPoP needs none; one that is
+// shown is verified.
+func TLS(source *mtls.Source, profile mtls.Profile) (*tls.Config, error) {
+	return mtls.Server(mtls.ServerConfig{Source: source, ClientCertificate: mtls.Optional, Profile: profile})
+}
+
+// NewServer puts TLS and limits of time and size around handler; without settings there is no TLS. Complaints takes
+// what net/http has to say about connections.
+func NewServer(handler http.Handler, settings *tls.Config, complaints *log.Logger) *http.Server {
 	return &http.Server{
 		Handler:           handler,
 		TLSConfig:         settings,
@@ -34,14 +37,20 @@ func NewServer(handler http.Handler, source *mtls.Source, complaints *log.Logger
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          complaints,
-	}, nil
+	}
 }
 
 // Serve answers on listener until ctx ends, then lets the requests under way finish for a moment and cuts
 // what is left. It closes listener.
 func Serve(ctx context.Context, server *http.Server, listener net.Listener) error {
 	ended := make(chan error, 1)
-	go func() { ended <- server.ServeTLS(listener, "", "") }()
+	go func() {
+		if server.TLSConfig == nil {
+			ended <- server.Serve(listener)
+			return
+		}
+		ended <- server.ServeTLS(listener, "", "")
+	}()
 	select {
 	case err := <-ended:
 		return err

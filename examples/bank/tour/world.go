@@ -75,6 +75,7 @@ func newWorld(ctx context.Context) (*world, error) {
 	var err error
 	w.source, err = mtls.NewSource(mtls.SourceConfig{
 		Certificate: w.authority.Server("bank.example"), ClientCAs: []*x509.Certificate{w.authority.Certificate},
+		Revocation: mtls.NoRevocation{},
 	})
 	if err != nil {
 		return nil, err
@@ -170,10 +171,11 @@ func (w *world) open(change func(*service.Config)) (*bank, error) {
 
 // listen opens a port for handler on loopback. The clients call it bank.example.
 func (w *world) listen(handler http.Handler) (*bank, error) {
-	server, err := service.NewServer(handler, w.source, log.New(io.Discard, "", 0))
+	settings, err := service.TLS(w.source, mtls.FAPI2)
 	if err != nil {
 		return nil, err
 	}
+	server := service.NewServer(handler, settings, log.New(io.Discard, "", 0))
 	listener, err := (&net.ListenConfig{}).Listen(w.ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("no port: %w", err)

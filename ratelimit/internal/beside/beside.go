@@ -76,6 +76,33 @@ func New(timeout time.Duration, inFlight int) (*Runner, error) {
 	return &Runner{timeout, make(chan struct{}, inFlight)}, nil
 }
 
+// Inline runs call where its caller is, for a library that is known to end with the context.
+// Every error it returns is a *Failure.
+func Inline[T any](ctx context.Context, r *Runner, call func(context.Context) (T, error)) (value T, err error) {
+	select {
+	case r.slots <- struct{}{}:
+	default:
+		return value, &Failure{ErrBusy}
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	returned := false
+	defer func() {
+		cancel()
+		<-r.slots
+		if !returned {
+			_ = recover()
+			var none T
+			value, err = none, &Failure{ErrPanic}
+		}
+	}()
+	value, err = call(ctx)
+	if returned = true; err != nil {
+		var none T
+		return none, &Failure{err}
+	}
+	return value, nil
+}
+
 // Do runs call and waits for it until the timeout or the end of ctx. Every error it returns
 // is a *Failure.
 func Do[T any](ctx context.Context, r *Runner, call func(context.Context) (T, error)) (T, error) {

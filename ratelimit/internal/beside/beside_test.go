@@ -106,3 +106,36 @@ func TestNew(t *testing.T) {
 		}
 	}
 }
+
+func TestInline(t *testing.T) {
+	r, err := beside.New(time.Second, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := beside.Inline(t.Context(), r, func(ctx context.Context) (int, error) {
+		if _, ok := ctx.Deadline(); !ok {
+			t.Error("no deadline")
+		}
+		_, err := beside.Inline(ctx, r, func(context.Context) (int, error) { return 1, nil })
+		if !errors.Is(err, beside.ErrBusy) {
+			t.Errorf("a second call: %v", err)
+		}
+		return 7, nil
+	})
+	if v != 7 || err != nil {
+		t.Errorf("%d, %v", v, err)
+	}
+	for name, call := range map[string]func(context.Context) (int, error){
+		"error": func(context.Context) (int, error) { return 7, errors.New("secret") },
+		"panic": func(context.Context) (int, error) { panic("secret") },
+	} {
+		v, err := beside.Inline(t.Context(), r, call)
+		var f *beside.Failure
+		if v != 0 || !errors.As(err, &f) || !errors.Is(err, ratelimit.ErrUnavailable) || err.Error() != string(ratelimit.ErrUnavailable) {
+			t.Errorf("%s: %d, %v", name, v, err)
+		}
+	}
+	if v, err := beside.Inline(t.Context(), r, func(context.Context) (int, error) { return 7, nil }); v != 7 || err != nil {
+		t.Errorf("after a panic: %d, %v", v, err)
+	}
+}

@@ -54,6 +54,14 @@ func Make(count, period, burst, tick int64) (Rate, bool) {
 // Depth is the most debt that is allowed: the time in which an empty bucket fills.
 func (r *Rate) Depth() Span { return r.depth }
 
+// AtMost is the debt, or the depth if that is less.
+func (r *Rate) AtMost(debt Span) Span {
+	if debt.Q > r.depth.Q || debt.Q == r.depth.Q && debt.R > r.depth.R {
+		return r.depth
+	}
+	return debt
+}
+
 // Den is the denominator of Span.R.
 func (r *Rate) Den() uint64 { return r.den }
 
@@ -117,9 +125,13 @@ type Report struct {
 }
 
 // Bucket is what one caller owes under one limit, never more than the Rate's depth.
+//
+// Ends is 0 for a bucket that leaks. One with Ends above 0 does not: all that is owed is
+// forgiven at once, in so many ticks, when its window ends.
 type Bucket struct {
 	Rate Rate
 	Owed Span
+	Ends int64
 }
 
 // Decide takes cost from every bucket or from none, and reports in a, which is zero before.
@@ -132,7 +144,11 @@ func Decide(buckets []Bucket, cost int64, a *Report) {
 			*a = Report{Never: true, Index: i}
 			return
 		}
-		if over := b.Rate.beyond(b.after(cost), b.Rate.depth); over > a.Retry {
+		over := b.Rate.beyond(b.after(cost), b.Rate.depth)
+		if over > 0 && b.Ends > 0 {
+			over = b.Ends
+		}
+		if over > a.Retry {
 			worst, a.Retry = i, over
 		}
 	}
@@ -167,7 +183,12 @@ func (b *Bucket) report(i int, a *Report) {
 	lo, carry := bits.Add64(lo, free.R, 0)
 	n, part := bits.Div64(hi+carry, lo, r.period)
 	a.Index, a.Remaining, a.Reset = i, int64(n), ceil(b.Owed)
-	if a.Remaining < r.burst {
+	if a.Remaining == r.burst && a.Reset == 0 {
+		return
+	}
+	if b.Ends > 0 {
+		a.Next, a.Reset = b.Ends, b.Ends
+	} else if a.Remaining < r.burst {
 		a.Next = int64((r.period - part + r.den - 1) / r.den)
 	}
 }

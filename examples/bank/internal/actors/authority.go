@@ -28,7 +28,7 @@ func NewAuthority(name string) *Authority {
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	template := template(name)
 	template.IsCA, template.BasicConstraintsValid = true, true
-	template.KeyUsage = x509.KeyUsageCertSign
+	template.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
 	der := must(x509.CreateCertificate(rand.Reader, template, template, key.Public(), key))
 	return &Authority{Certificate: must(x509.ParseCertificate(der)), key: key}
 }

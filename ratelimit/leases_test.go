@@ -1,0 +1,339 @@
+package ratelimit_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"reflect"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tegata-go/tegata/ratelimit"
+)
+
+func leases(t testing.TB, c ratelimit.LeasesConfig) *ratelimit.Leases {
+	t.Helper()
+	l, err := ratelimit.NewLeases(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func TestLeasesConfig(t *testing.T) {
+	if f := reflect.TypeFor[ratelimit.LeasesConfig]().Field(0); f.Name != "_" || f.Type != reflect.TypeFor[[0]func()]() {
+		t.Error("LeasesConfig can be written without field names")
+	}
+	_, err := ratelimit.NewLeases(ratelimit.LeasesConfig{Permits: 1, Hold: 1, MaxKeys: -1})
+	if err == nil || len(strings.Split(err.Error(), "\n")) != 4 {
+		t.Errorf("four mistakes: %v", err)
+	}
+	l := leases(t, ratelimit.LeasesConfig{Store: picky{memory(t, 1)}})
+	if _, err := ratelimit.New(ratelimit.Config{Store: l, Name: "n", Key: one, Limits: []ratelimit.Limit{limit("", 1, time.Hour)}}); err == nil || !strings.Contains(err.Error(), "picky") {
+		t.Errorf("New: %v", err)
+	}
+}
+
+// What several processes admit together, each with leases of its own over one store, keeps
+// the law of a single one over every window there is: nothing is admitted beyond the limit.
+func TestLeasesLaw(t *testing.T) {
+	for _, l := range []ratelimit.Limit{
+		limit("even", 100, time.Second),
+		limit("third", 30, time.Second),
+		{Name: "deep", Count: 70, Period: time.Second, Burst: 200},
+		{Name: "shallow", Count: 1000, Period: time.Second, Burst: 120},
+		limit("odd", 130, 999_999_937),
+	} {
+		t.Run(l.Name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				rnd := rand.New(rand.NewPCG(5, uint64(l.Count)))
+				store, m := &away{Store: memory(t, 1000)}, newModel(l)
+				var processes [3]*ratelimit.Leases
+				for i := range processes {
+					processes[i] = leases(t, ratelimit.LeasesConfig{Store: store, Permits: 40})
+				}
+				asked, passed := 0, int64(0)
+				began := time.Now()
+				for range 6000 {
+					if rnd.IntN(4) == 0 {
+						time.Sleep(time.Duration(rnd.Int64N(int64(l.Period) / l.Count * 3)))
+					}
+					if rnd.IntN(900) == 0 {
+						time.Sleep(time.Duration(rnd.Int64N(int64(2 * time.Second))))
+					}
+					cost := 1 + rnd.Int64N(rnd.Int64N(6)+1)
+					asked++
+					if r := take(t, processes[rnd.IntN(len(processes))], "caller", cost, l); r.OK {
+						m.events = append(m.events, event{time.Now(), cost})
+						passed += cost
+					} else if r.Limit != l || r.Retry <= 0 {
+						t.Fatalf("%+v", r)
+					}
+				}
+				m.law(t)
+				could := m.burst + int64(time.Since(began))*l.Count/int64(l.Period)
+				t.Logf("admitted %d, the law allows %d; %.2f calls per request", passed, could, float64(store.asked.Load())/float64(asked))
+				if passed < could/4 {
+					t.Errorf("only %d of %d", passed, could)
+				}
+			})
+		})
+	}
+}
+
+// Budget 9: at most one call for ten requests of a caller who sends many, the very first
+// included; and none for those that are refused.
+func TestLeasesCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &away{Store: memory(t, 1000)}
+		s := leases(t, ratelimit.LeasesConfig{Store: store})
+		wide := limit("wide", 100_000, time.Minute)
+		const requests = 5000
+		for range requests { // 1000 a second
+			if !take(t, s, "caller", 1, wide).OK {
+				t.Fatal("refused")
+			}
+			time.Sleep(time.Millisecond)
+		}
+		if n := store.asked.Load(); n > requests/10 {
+			t.Errorf("%d calls for %d requests", n, requests)
+		} else {
+			t.Logf("%.3f calls per request", float64(n)/requests)
+		}
+		// One who comes seldom costs one call each, and takes nothing in vain.
+		seldom, before := limit("seldom", 1000, time.Hour), store.asked.Load()
+		for range 100 {
+			take(t, s, "seldom", 1, seldom)
+			time.Sleep(time.Second)
+		}
+		if r := take(t, s, "seldom", 0, seldom); store.asked.Load()-before != 101 || r.Remaining < 895 {
+			t.Errorf("%d calls, %d left", store.asked.Load()-before, r.Remaining)
+		}
+		narrow := limit("narrow", 10, time.Hour)
+		for take(t, s, "flood", 1, narrow).OK {
+		}
+		before = store.asked.Load()
+		for range 1000 {
+			if r := take(t, s, "flood", 1, narrow); r.OK || r.Limit != narrow || r.Retry > 6*time.Minute || r.Next != r.Retry {
+				t.Fatalf("%+v", r)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		if n := store.asked.Load() - before; n != 0 {
+			t.Errorf("%d calls for refusals", n)
+		}
+		r := take(t, s, "flood", 1, narrow)
+		time.Sleep(r.Retry - 1)
+		if take(t, s, "flood", 1, narrow).OK {
+			t.Error("1 ns before Retry")
+		}
+		time.Sleep(1)
+		if !take(t, s, "flood", 1, narrow).OK {
+			t.Error("after Retry")
+		}
+	})
+}
+
+// Permits that were not used in time are not used later.
+func TestLeasesEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &away{Store: memory(t, 1000)}
+		s := leases(t, ratelimit.LeasesConfig{Store: store, Hold: time.Second})
+		l := limit("end", 1000, time.Hour)
+		for range 20 {
+			take(t, s, "caller", 1, l)
+		}
+		before := store.asked.Load()
+		take(t, s, "caller", 1, l)
+		if store.asked.Load() != before {
+			t.Fatal("there is no lease to test with")
+		}
+		store.off()
+		time.Sleep(time.Second)
+		if r, err := s.Take(t.Context(), "caller", 1, []ratelimit.Limit{l}); err == nil || r.OK {
+			t.Errorf("%+v, %v", r, err)
+		}
+	})
+}
+
+// Many at once make few calls; what one call fails with, all who waited for it are told.
+func TestLeasesAtOnce(t *testing.T) {
+	for name, off := range map[string]bool{"answers": false, "fails": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := &away{Store: memory(t, 1000)}
+				store.hang.Store(int64(500 * time.Millisecond))
+				if off {
+					store.off()
+				}
+				s := leases(t, ratelimit.LeasesConfig{Store: store, Hold: 10 * time.Second})
+				l := []ratelimit.Limit{limit("once", 10_000, time.Hour)}
+				var passed, failed atomic.Int64
+				var wg sync.WaitGroup
+				began := time.Now()
+				for range 500 {
+					wg.Go(func() {
+						if r, err := s.Take(t.Context(), "caller", 1, l); err != nil {
+							failed.Add(1)
+						} else if r.OK {
+							passed.Add(1)
+						}
+					})
+				}
+				wg.Wait()
+				want, calls := int64(500), int64(2)
+				if off {
+					want, calls = 0, 1
+				}
+				if passed.Load() != want || failed.Load() != 500-want || store.asked.Load() > calls {
+					t.Errorf("%d passed, %d failed, %d calls in %v", passed.Load(), failed.Load(), store.asked.Load(), time.Since(began))
+				}
+			})
+		})
+	}
+	t.Run("hangs up", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			store := &away{Store: memory(t, 1000)}
+			store.hang.Store(int64(time.Second))
+			s, l := leases(t, ratelimit.LeasesConfig{Store: store}), []ratelimit.Limit{limit("once", 10_000, time.Hour)}
+			ctx, cancel := context.WithCancel(t.Context())
+			var wg sync.WaitGroup
+			for range 2 { // one who fetches, one who waits
+				wg.Go(func() { _, _ = s.Take(ctx, "caller", 1, l) })
+				synctest.Wait()
+			}
+			began := time.Now()
+			wg.Go(func() {
+				if r, err := s.Take(t.Context(), "caller", 1, l); err != nil || !r.OK || time.Since(began) > 2*time.Second {
+					t.Errorf("whoever stays: %+v, %v", r, err)
+				}
+			})
+			synctest.Wait()
+			cancel()
+			wg.Wait()
+		})
+	})
+	t.Run("panics", func(t *testing.T) {
+		calls := 0
+		m := memory(t, 10)
+		s := leases(t, ratelimit.LeasesConfig{Store: ratelimit.StoreFunc(func(ctx context.Context, k string, c int64, l []ratelimit.Limit) (ratelimit.Result, error) {
+			if calls++; calls == 1 {
+				panic("store")
+			}
+			return m.Take(ctx, k, c, l)
+		})})
+		func() {
+			defer func() { _ = recover() }()
+			_, _ = s.Take(t.Context(), "caller", 1, []ratelimit.Limit{limit("p", 10, time.Hour)})
+		}()
+		take(t, s, "caller", 1, limit("p", 10, time.Hour)) // does not wait for ever
+	})
+}
+
+// What cannot be leased without admitting more is asked of the store as it is.
+func TestLeasesPassThrough(t *testing.T) {
+	var given []ratelimit.Limit
+	m := memory(t, 100)
+	s := leases(t, ratelimit.LeasesConfig{Hold: time.Second, Store: ratelimit.StoreFunc(func(ctx context.Context, k string, c int64, l []ratelimit.Limit) (ratelimit.Result, error) {
+		given = l
+		return m.Take(ctx, k, c, l)
+	})})
+	for _, c := range []struct {
+		limits []ratelimit.Limit
+		leased int64 // the burst that is asked for; 0: as it is
+	}{
+		{[]ratelimit.Limit{limit("a", 600, time.Minute)}, 590},
+		{[]ratelimit.Limit{limit("a", 601, time.Minute)}, 590},
+		{[]ratelimit.Limit{limit("a", 1, time.Hour)}, 0},
+		{[]ratelimit.Limit{limit("a", 100, time.Second)}, 0},
+		{[]ratelimit.Limit{{Name: "a", Count: 100, Period: time.Second, Burst: 101}}, 1},
+		{[]ratelimit.Limit{limit("a", ratelimit.MaxCount, ratelimit.MinPeriod)}, 0},
+		{[]ratelimit.Limit{{Name: "a", Count: 100, Calendar: ratelimit.Daily(time.UTC)}}, 0},
+		{[]ratelimit.Limit{limit("a", 600, time.Minute), {Name: "b", Count: 100, Calendar: ratelimit.Daily(time.UTC)}}, 0},
+	} {
+		r := take(t, s, "caller", 1, c.limits...)
+		want := append([]ratelimit.Limit(nil), c.limits...)
+		if c.leased > 0 {
+			want[0].Burst = c.leased
+		}
+		if !reflect.DeepEqual(given, want) || r.Limit != c.limits[0] && r.Limit != c.limits[len(c.limits)-1] {
+			t.Errorf("%+v: asked %+v, answered %+v", c.limits, given, r)
+		}
+	}
+	for _, bad := range []string{"", strings.Repeat("k", ratelimit.MaxKey+1)} {
+		if r, err := s.Take(t.Context(), bad, 1, []ratelimit.Limit{limit("a", 600, time.Minute)}); !errors.Is(err, ratelimit.ErrBounds) || r.OK {
+			t.Errorf("%+v, %v", r, err)
+		}
+	}
+	if r := take(t, s, "never", 591, limit("a", 600, time.Minute)); !r.Never || r.OK || r.Limit != limit("a", 600, time.Minute) {
+		t.Errorf("%+v", r)
+	}
+}
+
+// pitfall-86: a flood of keys takes no more room than was configured, and stops nobody.
+func TestLeasesBounded(t *testing.T) {
+	t.Run("pitfall-86", func(t *testing.T) {
+		if raceEnabled {
+			t.Skip("the race detector allocates")
+		}
+		m := memory(t, 1<<10)
+		s, l := leases(t, ratelimit.LeasesConfig{Store: m, MaxKeys: 1000}), []ratelimit.Limit{limit("flood", 100, time.Hour)}
+		heap := func() int64 {
+			var s runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&s)
+			return int64(s.HeapAlloc)
+		}
+		fill := func(from, to int) {
+			for i := from; i < to; i++ {
+				_, _ = s.Take(t.Context(), strconv.Itoa(i), 1, l)
+			}
+		}
+		fill(0, 20_000)
+		before := heap()
+		fill(20_000, 220_000)
+		if grown := heap() - before; grown > 200_000 {
+			t.Errorf("grew by %d bytes", grown)
+		}
+		runtime.KeepAlive(s)
+	})
+}
+
+// Two limits of one name and shape but another order, or another key, are other leases.
+func TestLeasesApart(t *testing.T) {
+	s := leases(t, ratelimit.LeasesConfig{Store: memory(t, 1000), Hold: 10 * time.Second})
+	l := limit("apart", 100, time.Hour)
+	for i := range 10 {
+		for range 20 {
+			if !take(t, s, fmt.Sprint(i), 1, l).OK {
+				t.Fatal("refused")
+			}
+		}
+	}
+	for range 99 {
+		take(t, s, "a", 1, l)
+	}
+	if take(t, s, "a", 1, l).OK || !take(t, s, "b", 1, l).OK {
+		t.Error("one caller's end is another's")
+	}
+}
+
+func TestLeasesAllocs(t *testing.T) {
+	s, ctx := leases(t, ratelimit.LeasesConfig{Store: memory(t, 0), Permits: 1 << 20, Hold: 10 * time.Second}), context.Background()
+	l := []ratelimit.Limit{limit("a", 1e9, time.Hour)}
+	for range 10_000 {
+		take(t, s, "caller", 1, l...)
+	}
+	allocs(t, 0, func() { _, _ = s.Take(ctx, "caller", 1, l) })
+	limited := limiter(t, ratelimit.Config{Store: s, Name: "n", Key: one, Limits: []ratelimit.Limit{limit("", 1e9, time.Hour)}})
+	h := limited.Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	h.ServeHTTP(nil2{}, request())
+}

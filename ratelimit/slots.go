@@ -1,0 +1,196 @@
+package ratelimit
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// SlotsConfig describes Slots.
+type SlotsConfig struct {
+	_ [0]func()
+
+	// Most is how many requests may be in flight or waiting, those of all callers together;
+	// more are refused with ErrFull. 0 means 65 536, 1<<20 is the most.
+	Most int
+}
+
+// Slots counts the requests that are in flight in this process, by caller. It is the state of
+// Concurrency: one that is made anew over the same Slots goes on counting. It starts nothing,
+// and holds nothing of a caller who has no request in flight.
+type Slots struct {
+	mu    sync.Mutex
+	most  int
+	used  int // in flight or waiting
+	lines map[slotKey]line
+}
+
+const (
+	defaultSlots = 1 << 16
+	mostSlots    = 1 << 20
+)
+
+// slotKey is a caller under one Concurrency's name.
+type slotKey struct{ name, key string }
+
+// line is one caller: who is inside, and who waits, the first first.
+type line struct {
+	held, waiting int
+	first, last   *waiter
+}
+
+type waiter struct {
+	next    *waiter
+	most    int           // the caller's limit as this request was told it
+	granted chan struct{} // closed under Slots.mu when the slot is the waiter's
+	in      bool
+}
+
+// NewSlots makes Slots in which nobody is.
+func NewSlots(c SlotsConfig) (*Slots, error) {
+	if c.Most < 0 || c.Most > mostSlots {
+		return nil, errors.New("ratelimit: SlotsConfig.Most must be 0 to 1<<20")
+	}
+	if c.Most == 0 {
+		c.Most = defaultSlots
+	}
+	return &Slots{most: c.Most, lines: map[slotKey]line{}}, nil
+}
+
+// InFlight is how many requests are in flight now, without those that wait.
+func (s *Slots) InFlight() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, l := range s.lines {
+		n += l.held
+	}
+	return n
+}
+
+// Waiting is how many requests wait now.
+func (s *Slots) Waiting() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, l := range s.lines {
+		n += l.waiting
+	}
+	return n
+}
+
+// enter takes a slot of k, waiting in turn if it must; nil: it is taken. left is how many more
+// of k's slots are free.
+func (s *Slots) enter(ctx context.Context, k slotKey, most, queue int, wait time.Duration) (left int, err error) {
+	s.mu.Lock()
+	if s.used >= s.most {
+		s.mu.Unlock()
+		return 0, ErrFull
+	}
+	l := s.lines[k]
+	if l.held < most && l.first == nil {
+		l.held++
+		s.used++
+		s.lines[k] = l
+		s.mu.Unlock()
+		return most - l.held, nil
+	}
+	if l.waiting >= queue {
+		s.mu.Unlock()
+		return 0, ErrInFlight
+	}
+	w := &waiter{most: most, granted: make(chan struct{})}
+	if l.last != nil {
+		l.last.next = w
+	} else {
+		l.first = w
+	}
+	l.last = w
+	l.waiting++
+	s.used++
+	l.admit() // the limit may have been raised while others wait
+	s.lines[k] = l
+	s.mu.Unlock()
+	return 0, s.wait(ctx, k, w, wait)
+}
+
+// wait ends when the slot is granted, or with the deadline or the request.
+func (s *Slots) wait(ctx context.Context, k slotKey, w *waiter, wait time.Duration) error {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-w.granted:
+		return nil
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w.in && ctx.Err() == nil {
+		return nil // granted at the last moment
+	}
+	l := s.lines[k]
+	if w.in {
+		l.held--
+	} else {
+		l.drop(w)
+	}
+	s.used--
+	s.settle(k, l)
+	return ErrWaited
+}
+
+// leave gives a slot back, to the first who waits if there is one.
+func (s *Slots) leave(k slotKey) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.lines[k]
+	l.held--
+	s.used--
+	s.settle(k, l)
+}
+
+// settle lets in whom it can and forgets a line in which nobody is.
+func (s *Slots) settle(k slotKey, l line) {
+	l.admit()
+	if l.held == 0 && l.first == nil {
+		delete(s.lines, k)
+		return
+	}
+	s.lines[k] = l
+}
+
+func (l *line) admit() {
+	for l.first != nil && l.held < l.first.most {
+		w := l.first
+		l.first = w.next
+		l.held++
+		l.waiting--
+		w.in = true
+		close(w.granted)
+	}
+	if l.first == nil {
+		l.last = nil
+	}
+}
+
+// drop removes a waiter who gave up.
+func (l *line) drop(w *waiter) {
+	var before *waiter
+	for at := l.first; at != nil; before, at = at, at.next {
+		if at != w {
+			continue
+		}
+		if before == nil {
+			l.first = w.next
+		} else {
+			before.next = w.next
+		}
+		if l.last == w {
+			l.last = before
+		}
+		l.waiting--
+		return
+	}
+}

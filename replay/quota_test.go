@@ -1,0 +1,213 @@
+package replay_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/tegata-go/tegata/replay"
+)
+
+func owner(n int) replay.Key { return replay.Digest("owner", fmt.Sprint(n)) }
+
+// rush is a store under an explicit clock, and who uses it.
+type rush struct {
+	m    *replay.Memory
+	now  time.Time
+	life time.Duration
+	next int
+}
+
+func newRush(t testing.TB, capacity int, life time.Duration) *rush {
+	t.Helper()
+	return &rush{m: newMemory(t, capacity), now: time.Now().Round(0), life: life}
+}
+
+// use uses a new value of an owner.
+func (r *rush) use(owner replay.Key) error {
+	r.next++
+	return r.m.UseAt(replay.Use{Key: key(r.next), Owner: owner, Until: r.now.Add(r.life)}, r.now, ever)
+}
+
+// take uses new values until one is refused, or most were not.
+func (r *rush) take(owner replay.Key, most int) (taken int, err error) {
+	for taken < most {
+		if err := r.use(owner); err != nil {
+			return taken, err
+		}
+		taken++
+	}
+	return taken, nil
+}
+
+func TestMemoryQuota(t *testing.T) {
+	for _, id := range []string{"pitfall-67", "RFC9449-11.1-3"} {
+		t.Run(id, func(t *testing.T) {
+			const capacity = 1200 // one shard: the rule holds exactly
+			r := newRush(t, capacity, time.Minute)
+			first := r.next + 1
+			got, err := r.take(owner(0), 2*capacity)
+			if got != capacity/5 || !errors.Is(err, replay.ErrQuota) || !errors.Is(err, replay.ErrFull) {
+				t.Fatalf("one owner took %d of %d, then %v", got, capacity, err)
+			}
+			// Whoever comes gets a fifth of what is left, again and again.
+			for n, want := range []int{192, 154, 123, 99, 79, 63} {
+				if got, err := r.take(owner(1+n), 2*capacity); got != want || !errors.Is(err, replay.ErrQuota) {
+					t.Errorf("owner %d took %d, want %d, then %v", 1+n, got, want, err)
+				}
+			}
+			// What was used stays used, whoever says that it is theirs.
+			u := replay.Use{Key: key(first), Owner: owner(99), Until: r.now.Add(time.Minute)}
+			if err := r.m.UseAt(u, r.now, ever); !errors.Is(err, replay.ErrUsed) {
+				t.Errorf("got %v", err)
+			}
+			// All end: the shares become equal.
+			for range 20 {
+				r.now = r.now.Add(r.life / 4)
+				for n := range 3 * capacity {
+					_ = r.use(owner(n % 3))
+				}
+			}
+			for n := range 3 {
+				if held, _ := r.m.HeldAt(owner(n), r.now); held < capacity/7-5 || held > capacity/7+5 {
+					t.Errorf("owner %d holds %d of %d", n, held, capacity)
+				}
+			}
+		})
+	}
+	t.Run("nobody's keys have none", func(t *testing.T) {
+		r := newRush(t, 1000, time.Minute)
+		if got, err := r.take(replay.Key{}, 1000); got != 1000 {
+			t.Errorf("%d, then %v", got, err)
+		}
+		if err := r.use(owner(1)); !errors.Is(err, replay.ErrFull) || errors.Is(err, replay.ErrQuota) {
+			t.Errorf("an owner who holds nothing, in a full store: %v", err)
+		}
+	})
+	t.Run("the dead do not count", func(t *testing.T) {
+		r := newRush(t, 1000, time.Minute)
+		for range 5 {
+			if got, _ := r.take(owner(1), 1000); got != 200 {
+				t.Fatalf("took %d", got)
+			}
+			r.now = r.now.Add(r.life + time.Second)
+		}
+	})
+}
+
+// TestMemoryServesTheHonest is the promise of the doc, with the default Capacity: 1000 values a
+// second of 5 minutes each, after four owners that took all they could get.
+func TestMemoryServesTheHonest(t *testing.T) {
+	if testing.Short() {
+		t.Skip("5 million uses")
+	}
+	t.Run("pitfall-67", func(t *testing.T) {
+		const greedy = 4
+		r := newRush(t, 0, 5*time.Minute)
+		for n := range greedy {
+			_, _ = r.take(owner(n), replay.DefaultCapacity)
+		}
+		// They are full when the honest one begins, and try on.
+		honest := owner(greedy)
+		for second := range 500 {
+			r.now = r.now.Add(time.Second)
+			for range 1000 {
+				if err := r.use(honest); err != nil {
+					held, all := r.m.HeldAt(honest, r.now)
+					t.Fatalf("refused after %d seconds with %d of %d: %v", second, held, all, err)
+				}
+			}
+			for n := range greedy {
+				_, _ = r.take(owner(n), 2000)
+			}
+		}
+	})
+}
+
+// TestMemoryManyOwners holds that owners that come once do not spoil the counts of others.
+func TestMemoryManyOwners(t *testing.T) {
+	t.Run("pitfall-86", func(t *testing.T) {
+		r := newRush(t, 400_000, time.Minute)
+		for n := range 200_000 {
+			if err := r.use(owner(n)); err != nil {
+				t.Fatalf("owner %d: %v", n, err)
+			}
+		}
+		if got, err := r.take(owner(-1), 38_000); err != nil { // of the 40,000 that are its due
+			t.Errorf("refused after %d: %v", got, err)
+		}
+		if held, _ := r.m.HeldAt(owner(-1), r.now); held < 38_000 || held > 38_020 {
+			t.Errorf("%d are counted as held, of 38000", held)
+		}
+	})
+}
+
+// TestMemoryCounts compares the counts with a model, under a clock that moves on, and lets them
+// end at nothing under one that jumps to and fro.
+func TestMemoryCounts(t *testing.T) {
+	for seed := range uint64(20) {
+		for _, jumps := range []bool{false, true} {
+			rnd := rand.New(rand.NewPCG(seed, 2))
+			r := newRush(t, 300, 0)
+			type kept struct{ owner, end int64 }
+			var accepted []kept
+			for range 20_000 {
+				switch step := rnd.Int64N(int64(time.Second)); {
+				case jumps && rnd.IntN(50) == 0:
+					r.now = r.now.Add(time.Duration(rnd.Int64N(int64(4*time.Minute))) - 2*time.Minute)
+				case rnd.IntN(8) == 0:
+					r.now = r.now.Add(time.Duration(step))
+				}
+				r.life = time.Duration(1 + rnd.Int64N(int64(40*time.Second)))
+				n := rnd.Int64N(4)
+				if r.use(owner(int(n))) == nil {
+					accepted = append(accepted, kept{n, r.now.Add(r.life + time.Second - 1).Unix()})
+				}
+			}
+			if len(accepted) < 1000 {
+				t.Fatalf("only %d uses were accepted, the test is blind", len(accepted))
+			}
+			if jumps {
+				r.now = r.now.Add(time.Hour)
+			}
+			total := 0
+			for n := range int64(4) {
+				live := 0
+				for _, k := range accepted {
+					if k.owner == n && k.end > r.now.Unix() {
+						live++
+					}
+				}
+				total += live
+				held, all := r.m.HeldAt(owner(int(n)), r.now)
+				if held != live {
+					t.Errorf("seed %d, jumps %v: owner %d has %d counted, %d live", seed, jumps, n, held, live)
+				}
+				if n == 3 && all != total {
+					t.Errorf("seed %d, jumps %v: %d are counted, %d live", seed, jumps, all, total)
+				}
+			}
+		}
+	}
+}
+
+func TestMemoryQuotaAllocatesNothing(t *testing.T) {
+	r := newRush(t, 1000, time.Minute)
+	o := owner(1)
+	u := replay.Use{Key: key(1), Owner: o, Until: r.now.Add(time.Minute)}
+	refused := 0
+	allocates(t, 0, func() {
+		u.Key[0]++
+		if u.Key[0] == 0 {
+			u.Key[1]++
+		}
+		if r.m.UseAt(u, r.now, ever) != nil {
+			refused++
+		}
+	})
+	if refused == 0 || refused > 900 {
+		t.Errorf("%d were refused", refused)
+	}
+}
