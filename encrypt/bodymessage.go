@@ -125,7 +125,7 @@ func (b *Bodies) contentOf(h header, c compact, message []byte) (*content, error
 	}
 	cek := m.ContentKey(k)
 	defer clear(cek)
-	return newContent(cek, "", nil, nil)
+	return newContent(cek, "", nil)
 }
 
 // seal makes one message of a body.

@@ -26,16 +26,15 @@ type content struct {
 	names        bool   // the header names the rule in clear
 }
 
-// newContent makes the content of a key; targets are made from it when none are given.
-func newContent(cek []byte, members string, encryptedKey []byte, from *targets) (*content, error) {
+// newContent makes the content of a key, whose targets are made from it.
+func newContent(cek []byte, members string, encryptedKey []byte) (*content, error) {
 	aead, err := jwe.NewGCM(cek)
 	if err != nil {
 		return nil, err
 	}
-	if from == nil {
-		if from, err = newTargets(cek); err != nil {
-			return nil, err
-		}
+	from, err := newTargets(cek)
+	if err != nil {
+		return nil, err
 	}
 	return &content{aead: aead, targets: from, members: []byte(members), encryptedKey: encryptedKey}, nil
 }

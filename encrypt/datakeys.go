@@ -153,7 +153,7 @@ func (d *DataKeys) renew(ctx context.Context) (*content, error) {
 
 // keep remembers a data key.
 func (d *DataKeys) keep(secret []byte, kid string, encryptedKey []byte) (*content, error) {
-	c, err := newContent(secret, `"alg":"`+algorithmKMS+`","enc":"A256GCM","kid":"`+kid+`"`, encryptedKey, nil)
+	c, err := newContent(secret, `"alg":"`+algorithmKMS+`","enc":"A256GCM","kid":"`+kid+`"`, encryptedKey)
 	if err != nil {
 		return nil, unavailable(err)
 	}

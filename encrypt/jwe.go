@@ -207,7 +207,7 @@ func (p *pass) unwrapPrivate(h header, text []byte) (*content, error) {
 	}
 	cek := m.ContentKey(k)
 	defer clear(cek)
-	c, err := newContent(cek, "", nil, nil)
+	c, err := newContent(cek, "", nil)
 	if err != nil {
 		return nil, causeKey
 	}

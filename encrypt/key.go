@@ -86,7 +86,7 @@ func makeKey(k Key) (*key, error) {
 	if k.Algorithm != A256GCM {
 		alg, made.algorithm = A256KW, A256KW
 	}
-	own, err := newContent(k.Secret, `"alg":"`+alg+`","enc":"A256GCM","kid":"`+k.ID+`"`, nil, nil)
+	own, err := newContent(k.Secret, `"alg":"`+alg+`","enc":"A256GCM","kid":"`+k.ID+`"`, nil)
 	if err != nil {
 		return nil, err
 	}

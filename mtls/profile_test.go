@@ -76,6 +76,9 @@ func TestProfilesWithOpenSSL(t *testing.T) {
 				good = c.fapi2
 			}
 			for key, server := range byKey {
+				if name == "brasil" && key == "ECDSA" {
+					continue // the suites are those of FAPI 1.0
+				}
 				t.Run(c.id+"/"+name+"/"+key+"/"+c.version[1:]+" "+c.suite, func(t *testing.T) {
 					command := exec.Command(openssl, "s_client", "-connect", server.addr, c.version, flag, suite)
 					said, err := command.CombinedOutput()

@@ -65,18 +65,20 @@ func NewMemory(c MemoryConfig) (*Memory, error) {
 
 // Take implements Store. It never waits on anything but a short lock, ignores ctx and
 // allocates only when a shard grows or a limit is new.
-func (m *Memory) Take(_ context.Context, key string, cost int64, limits []Limit) (Result, error) {
+func (m *Memory) Take(_ context.Context, key string, cost int64, limits []Limit) (res Result, err error) {
 	if !inBounds(key, cost, len(limits)) {
 		return Result{}, ErrBounds
 	}
 	if len(limits) == 1 { // the same with less to clear
 		var b [1]gcra.Bucket
 		var p [1]place
-		return m.take(key, cost, limits, b[:], p[:])
+		err = m.take(key, cost, limits, b[:], p[:], &res)
+		return res, err
 	}
 	var b [MaxLimits]gcra.Bucket
 	var p [MaxLimits]place
-	return m.take(key, cost, limits, b[:len(limits)], p[:len(limits)])
+	err = m.take(key, cost, limits, b[:len(limits)], p[:len(limits)], &res)
+	return res, err
 }
 
 // place is where one limit of one Take is counted, and the moment on the limit's clock.
@@ -86,27 +88,30 @@ type place struct {
 	now  int64
 }
 
-func (m *Memory) take(key string, cost int64, limits []Limit, buckets []gcra.Bucket, places []place) (Result, error) {
+// take fills res, which is zero, unless there is an error.
+func (m *Memory) take(key string, cost int64, limits []Limit, buckets []gcra.Bucket, places []place, res *Result) error {
 	k := m.hash.key(key)
 	now := int64(time.Since(m.base))
 	for i := range limits {
-		rate, hash, ok := m.shapes.of(&m.hash, &limits[i])
-		if !ok {
-			return Result{}, ErrBounds
+		l := &limits[i]
+		known := m.shapes.of(&m.hash, l)
+		if known == nil {
+			return ErrBounds
 		}
-		buckets[i].Rate, places[i] = rate, place{k.under(hash), hash, now}
-		if limits[i].Calendar != (Calendar{}) {
+		b, p := &buckets[i], &places[i]
+		b.Rate, p.tag, p.hash, p.now = &known.rate, k.under(known.hash), known.hash, now
+		if l.Calendar.unit != none {
 			t := time.Now()
-			clock, end := limits[i].Window(t) // times without a monotonic part: differences by the wall clock
-			places[i].now, buckets[i].Ends = int64(clock.Sub(m.base)), int64(end.Sub(t))
+			clock, end := l.Window(t) // times without a monotonic part: differences by the wall clock
+			p.now, b.Ends = int64(clock.Sub(m.base)), int64(end.Sub(t))
 		}
 	}
 	s := &m.shards[k.b>>32&m.mask]
 
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if !m.load(s, buckets, places, now) {
-		return Result{}, ErrUnavailable // more limits than a full shard has shared buckets for
+		s.mu.Unlock()
+		return ErrUnavailable // more limits than a full shard has shared buckets for
 	}
 	var a gcra.Report
 	gcra.Decide(buckets, cost, &a)
@@ -115,7 +120,9 @@ func (m *Memory) take(key string, cost int64, limits []Limit, buckets []gcra.Buc
 			s.put(places[i].tag, places[i].now, buckets[i].Owed)
 		}
 	}
-	return result(&a, &limits[a.Index]), nil
+	s.mu.Unlock()
+	res.fill(&a, &limits[a.Index])
+	return nil
 }
 
 // load reads what every limit owes and makes sure that it can be written back: unseen tags
@@ -124,7 +131,7 @@ func (m *Memory) load(s *shard, buckets []gcra.Bucket, places []place, now int64
 	unseen := false
 	for i := range places {
 		if at, found := s.find(places[i].tag); found {
-			buckets[i].Owed = s.debt(at, places[i].now, &buckets[i].Rate)
+			buckets[i].Owed = s.debt(at, places[i].now, buckets[i].Rate)
 		} else {
 			unseen = true
 		}
@@ -141,7 +148,7 @@ func (m *Memory) load(s *shard, buckets []gcra.Bucket, places []place, now int64
 		}
 		p.tag = tag{}.under(p.hash)
 		if at, found := s.find(p.tag); found {
-			buckets[i].Owed = s.debt(at, p.now, &buckets[i].Rate)
+			buckets[i].Owed = s.debt(at, p.now, buckets[i].Rate)
 		} else if s.used+len(places) > m.max+spare {
 			return false
 		}

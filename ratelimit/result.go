@@ -24,10 +24,8 @@ type Result struct {
 	quiet  bool   // a Limiter that shows no RateLimit fields
 }
 
-// result is a report of a clock in nanoseconds.
-func result(a *gcra.Report, l *Limit) Result {
-	return Result{
-		OK: a.OK, Never: a.Never, Limit: *l, Remaining: a.Remaining,
-		Retry: time.Duration(a.Retry), Next: time.Duration(a.Next), Reset: time.Duration(a.Reset),
-	}
+// fill tells a report of a clock in nanoseconds.
+func (r *Result) fill(a *gcra.Report, l *Limit) {
+	r.OK, r.Never, r.Limit, r.Remaining = a.OK, a.Never, *l, a.Remaining
+	r.Retry, r.Next, r.Reset = time.Duration(a.Retry), time.Duration(a.Next), time.Duration(a.Reset)
 }

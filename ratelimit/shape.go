@@ -13,27 +13,35 @@ type shape struct {
 	hash  uint64
 }
 
-// mostShapes bounds what shapes remembers; a power of two.
-const mostShapes = 64
+// Bounds on what shapes remembers; powers of two.
+const (
+	mostShapes = 256
+	shapeWays  = 4 // places where one limit may be
+)
 
-// shapes remembers limits that were made ready, each in the one place where it would be. A
-// place is never given to another limit: one that finds it taken is made ready each time.
+// shapes remembers limits that were made ready, each in the few places where it may be. A place
+// is never given to another limit: one that finds all taken is made ready each time.
 type shapes [mostShapes]atomic.Pointer[shape]
 
-// of gives the rate and the hash of l; false: l is out of bounds.
-func (c *shapes) of(h *hasher, l *Limit) (gcra.Rate, uint64, bool) {
-	i := (uint64(l.Count)*31 + uint64(l.Period)*17 + uint64(l.Burst) + uint64(len(l.Name))) * 0x9e3779b97f4a7c15 >> 58
-	known := c[i].Load()
-	if known != nil && known.limit == *l {
-		return known.rate, known.hash, true
+// of gives l made ready; nil: l is out of bounds.
+func (c *shapes) of(h *hasher, l *Limit) *shape {
+	i := (uint64(l.Count)*31 + uint64(l.Period)*17 + uint64(l.Burst) + uint64(len(l.Name))) * 0x9e3779b97f4a7c15 >> 56
+	for way := range uint64(shapeWays) {
+		if known := c[(i+way)%mostShapes].Load(); known == nil {
+			break
+		} else if known.limit == *l {
+			return known
+		}
 	}
 	rate, ok := l.rate()
 	if !ok {
-		return rate, 0, false
+		return nil
 	}
-	hash := h.limit(l)
-	if known == nil {
-		c[i].CompareAndSwap(nil, &shape{*l, rate, hash})
+	s := &shape{*l, rate, h.limit(l)}
+	for way := range uint64(shapeWays) {
+		if c[(i+way)%mostShapes].CompareAndSwap(nil, s) {
+			break
+		}
 	}
-	return rate, hash, true
+	return s
 }

@@ -12,6 +12,7 @@ var (
 	errFar     = outage.New(ErrUnavailable, errors.New("replay: Until is more than MaxLifetime ahead"))
 	errOrder   = outage.New(ErrUnavailable, errors.New("replay: Made is after Until"))
 	errNoFunc  = outage.New(ErrUnavailable, errors.New("replay: nil SetIfAbsent"))
+	errNoPart  = outage.New(ErrUnavailable, errors.New("replay: a decorator lacks a store or a report"))
 )
 
 // errQuota is a kind of full store: whoever does not look closer takes it for one.

@@ -484,6 +484,11 @@ func (f *faulty) Forget(ctx context.Context, r replay.Run) error {
 	return f.RunStore.Forget(ctx, r)
 }
 
+// forged is what somebody who can write to the store may put there.
+func forged(name, value string) []byte {
+	return replay.MarshalAnswer(&replay.Answer{Status: 201, Header: http.Header{name: {value}}}, map[string]bool{name: true})
+}
+
 func TestIdempotencyWhenTheStoreFails(t *testing.T) {
 	down := errors.New("connection refused to 10.0.0.1")
 	for what, c := range map[string]struct {
@@ -495,6 +500,8 @@ func TestIdempotencyWhenTheStoreFails(t *testing.T) {
 		"no answer":             {faulty{answer: []byte("HTTP/1.1 200 OK")}, replay.ErrUnavailable},
 		"an answer of 500":      {faulty{answer: []byte{1, 1, 1, 0xf4, 0}}, replay.ErrUnavailable},
 		"an empty answer":       {faulty{answer: []byte{}}, replay.ErrUnavailable},
+		"another field":         {faulty{answer: forged("Set-Cookie", "session=stolen")}, replay.ErrUnavailable},
+		"a line break":          {faulty{answer: forged("Location", "/\r\nSet-Cookie: session=stolen")}, replay.ErrUnavailable},
 	} {
 		t.Run(what, func(t *testing.T) {
 			d := newDesk(t, func(cfg *replay.IdempotencyConfig) { cfg.Store = &c.store })

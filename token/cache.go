@@ -14,7 +14,7 @@ import (
 
 const (
 	shards     = 16
-	entryBytes = 1536 // what an entry costs beside the token's own text
+	entryBytes = 1536                               // what an entry costs beside the token's own text
 	minCache   = shards * (8*maxToken + entryBytes) // so that each shard holds the largest token, of scopes of one letter
 )
 

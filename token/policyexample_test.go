@@ -22,7 +22,7 @@ func ExampleGuard() {
 	approved, err := token.NewPaymentPolicy(token.PaymentConfig{Locations: []string{"https://api.bank.example"}})
 	check(err)
 
-	var balances, payments, echo http.Handler = http.NotFoundHandler(), http.NotFoundHandler(), http.NotFoundHandler()
+	balances, payments, echo := http.NotFoundHandler(), http.NotFoundHandler(), http.NotFoundHandler()
 	guard := token.NewGuard()
 	guard.Handle("GET /accounts/{id}/balances", token.All(token.Scope("accounts"), consent("ReadBalances")), balances)
 	guard.Handle("POST /payments", token.All(

@@ -39,6 +39,7 @@ type options struct {
 	auditFile                 string           // empty: standard error
 	waive                     func(*http.Request, *audit.Refusal) bool
 	transport                 transport
+	limits                    limits
 }
 
 // texts are the flags whose value needs more reading than package flag does.
@@ -95,12 +96,13 @@ func parse(args []string) (*options, error) {
 	set.StringVar(&o.auditFile, "audit", "", "")
 	set.StringVar(&t.reportOnly, "report-only", "", "")
 	o.transport.flags(set)
+	o.limits.flags(set)
 	if err := set.Parse(args); err != nil {
 		return nil, unquoted(err)
 	}
 	given := make(map[string]bool)
 	set.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	return o, errors.Join(o.missing(set.NArg(), t), o.read(t, given), o.judge(given), o.transport.judge(given))
+	return o, errors.Join(o.missing(set.NArg(), t), o.read(t, given), o.judge(given), o.transport.judge(given), o.limits.judge(given))
 }
 
 // unquoted keeps the message of package flag unless it could hold a mistyped -redis.

@@ -60,6 +60,9 @@ Optional:
   -rate N-S|M|H        N requests per second, minute or hour for each client_id,
                        all its tokens together, burst N; no flag, no limit. Else
                        429 with Retry-After in whole seconds
+  -rate-peer N-S|M|H   the same for each address at the other end (IPv6: /64),
+                       before any cryptography
+  -concurrency N       requests in flight for each client_id; more get 429
   -seal keyring:F      account numbers and owners in answers are sealed, each as
                        a compact JWE (dir, A256GCM) of its JSON text, with the
                        first key of the JWK set in F; all keys open. The

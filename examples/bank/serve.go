@@ -11,7 +11,6 @@ import (
 
 	"github.com/tegata-go/tegata/audit"
 	"github.com/tegata-go/tegata/examples/bank/service"
-	"github.com/tegata-go/tegata/mtls"
 	"github.com/tegata-go/tegata/replay"
 	"github.com/tegata-go/tegata/token"
 )
@@ -69,6 +68,7 @@ func (o *options) serve(ctx context.Context, stdout, stderr io.Writer) error {
 		Origin: origin, Audience: o.audience, Tokens: tokens, Issuers: o.names(), Profile: o.profile,
 		Replay: used, Rate: o.rate, Audit: audit.NewLines(sink), Waive: o.waive,
 	}
+	o.limits.bound(&c)
 	if err := errors.Join(o.sealWith(&c), o.state(ctx, &c, keys)); err != nil {
 		return err
 	}

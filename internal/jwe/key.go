@@ -124,11 +124,12 @@ func ParsePublicSet(set string) ([]PublicKey, error) {
 		default:
 			err = ErrKey
 		}
-		switch {
-		case err != nil || key.Algorithm != "" && !key.Serves(key.Algorithm):
-		case k.use == "" && k.alg == "":
+		if err != nil || key.Algorithm != "" && !key.Serves(key.Algorithm) {
+			return nil //nolint:nilerr // the same
+		}
+		if k.use == "" && k.alg == "" {
 			silent = append(silent, key)
-		default:
+		} else {
 			keys = append(keys, key)
 		}
 		return nil

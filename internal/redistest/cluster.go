@@ -90,13 +90,13 @@ func (c *Cluster) MoveSlot(slot int, from, to *Server, between func()) {
 	}
 }
 
-// node starts a node that knows of no other.
+// node starts a node that knows of no other, and after a restart who it was.
 func (c *Cluster) node(args []string) *Server {
 	_, bus, err := net.SplitHostPort(freeAddr(c.tb))
 	if err != nil {
 		c.tb.Fatal(err)
 	}
-	return Start(c.tb, append([]string{"--cluster-enabled", "yes", "--cluster-port", bus,
+	return Start(c.tb, append([]string{"--cluster-enabled", "yes", "--cluster-port", bus, "--dir", c.tb.TempDir(),
 		"--cluster-announce-ip", "127.0.0.1", "--cluster-node-timeout", "1000"}, args...)...)
 }
 

@@ -11,10 +11,11 @@ import (
 
 // Proxy stands between a client and a server, and is late, loses replies, or cuts connections.
 type Proxy struct {
-	addr, upstream string
-	lose, half     atomic.Pointer[[]byte]
-	lost           atomic.Int64
-	latency        atomic.Int64 // in nanoseconds
+	addr       string
+	upstream   atomic.Pointer[string]
+	lose, half atomic.Pointer[[]byte]
+	lost       atomic.Int64
+	latency    atomic.Int64 // in nanoseconds
 
 	mu    sync.Mutex
 	conns map[net.Conn]struct{}
@@ -29,7 +30,8 @@ func NewProxy(tb testing.TB, upstream string) *Proxy {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p := &Proxy{addr: l.Addr().String(), upstream: upstream, conns: map[net.Conn]struct{}{}}
+	p := &Proxy{addr: l.Addr().String(), conns: map[net.Conn]struct{}{}}
+	p.upstream.Store(&upstream)
 	p.wg.Go(func() {
 		for {
 			conn, err := l.Accept()
@@ -67,6 +69,12 @@ func (p *Proxy) CutInside(word string) {
 // SetLatency lets every reply wait for d, from now on.
 func (p *Proxy) SetLatency(d time.Duration) { p.latency.Store(int64(d)) }
 
+// Redirect ends every connection and forwards new ones to another upstream.
+func (p *Proxy) Redirect(upstream string) {
+	p.upstream.Store(&upstream)
+	p.Cut()
+}
+
 // Cut ends every connection. New ones are served.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
@@ -81,7 +89,7 @@ func (p *Proxy) Lost() int { return int(p.lost.Load()) }
 
 func (p *Proxy) serve(client net.Conn) {
 	defer func() { _ = client.Close() }()
-	server, err := net.Dial("tcp", p.upstream)
+	server, err := net.Dial("tcp", *p.upstream.Load())
 	if err != nil {
 		return
 	}

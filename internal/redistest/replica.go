@@ -13,13 +13,17 @@ import (
 // StartReplica starts a redis-server that replicates master, and waits until it does.
 func StartReplica(tb testing.TB, master *Server, args ...string) *Server {
 	tb.Helper()
-	host, port, err := net.SplitHostPort(master.addr)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	s := Start(tb, append([]string{"--replicaof", host + " " + port}, args...)...)
+	s := Start(tb, args...)
+	s.Follow(master.addr)
 	s.AwaitSync()
 	return s
+}
+
+// Follow makes a replica of the server, of the master at an address.
+func (s *Server) Follow(addr string) {
+	s.tb.Helper()
+	host, port, _ := net.SplitHostPort(addr)
+	must(s.tb, s.addr, "REPLICAOF "+host+" "+port, "+OK")
 }
 
 // AwaitSync waits until the server, a replica, is connected to its master.

@@ -123,7 +123,8 @@ func (s *Store) Take(ctx context.Context, key string, cost int64, limits []ratel
 			clock, end := l.Window(t)
 			clocks[i], buckets[i].Ends, l.Period = clock.UnixMicro(), int64((end.Sub(t)+tick-1)/tick), time.Hour
 		}
-		buckets[i].Rate, _ = gcra.Make(l.Count, int64(l.Period), burst(l), int64(tick)) // Check saw that it is within bounds
+		rate, _ := gcra.Make(l.Count, int64(l.Period), burst(l), int64(tick)) // Check saw that it is within bounds
+		buckets[i].Rate = &rate
 	}
 	keys, args := s.keys(key, limits), arguments(buckets, cost, clocks)
 	answer, err := s.do(ctx, s.run, func(ctx context.Context) ([]int64, error) {
@@ -157,7 +158,7 @@ func burst(l ratelimit.Limit) int64 {
 func arguments(buckets []gcra.Bucket, cost int64, clocks []int64) []any {
 	args := make([]any, 0, 6*len(buckets))
 	for i := range buckets {
-		r := &buckets[i].Rate
+		r := buckets[i].Rate
 		take, most := r.Units(cost), r.Depth()
 		args = append(args, take.Q, take.R, most.Q, most.R, r.Den(), clocks[i])
 	}

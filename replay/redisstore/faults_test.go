@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -41,12 +42,13 @@ func TestFaults(t *testing.T) {
 		{"full (maxmemory, noeviction)", false, full},
 		{"connections cut inside commands", false, cut},
 		{"clock of one replica 5 minutes off", false, clockOff},
-		{"failover by Sentinel", true, func(t *testing.T) drill { return sentinel(t, 0, 0) }},
-		{"failover by Sentinel, Replicas 1", true, func(t *testing.T) drill { return sentinel(t, 1, 0) }},
-		{"failover, replica 500 ms behind", true, func(t *testing.T) drill { return sentinel(t, 0, 500*time.Millisecond) }},
-		{"failover, replica behind, Replicas 1", true, func(t *testing.T) drill { return sentinel(t, 1, 500*time.Millisecond) }},
-		{"master replaced while paused, and back", true, func(t *testing.T) drill { return splitBrain(t, 0) }},
-		{"master replaced and back, Replicas 1", true, func(t *testing.T) drill { return splitBrain(t, 1) }},
+		{"failover by Sentinel", true, func(t *testing.T) drill { return sentinel(t, 0) }},
+		{"failover by Sentinel, Replicas 1", true, func(t *testing.T) drill { return sentinel(t, 1) }},
+		{"failover to a replica that lags", true, func(t *testing.T) drill { return lagging(t, 0) }},
+		{"the same, Replicas 1 of two", true, func(t *testing.T) drill { return lagging(t, 1) }},
+		{"the same, Replicas 2 of two", true, func(t *testing.T) drill { return lagging(t, 2) }},
+		{"master back before failover is over", true, func(t *testing.T) drill { return splitBrain(t, 0) }},
+		{"master back too early, Replicas 2", true, func(t *testing.T) drill { return splitBrain(t, 2) }},
 		{"Cluster: slots moved", true, func(t *testing.T) drill { return slotsMoved(t, 0) }},
 		{"Cluster: slots moved, Replicas 1", true, func(t *testing.T) drill { return slotsMoved(t, 1) }},
 		{"Cluster: a master killed", true, func(t *testing.T) drill { return masterKilled(t, 0) }},
@@ -195,30 +197,54 @@ func clockOff(t *testing.T) drill {
 	}
 }
 
-// sentinel lets Sentinels promote the replica of a master that dies, which has not heard of it for some
-// time.
-func sentinel(t *testing.T, replicas int, behind time.Duration) drill {
+// sentinel lets Sentinels promote one of two replicas of a master that dies.
+func sentinel(t *testing.T, replicas int) drill {
 	master := redistest.Start(t)
-	replica := redistest.StartReplica(t, master)
-	// A second one, so that replicas are left to acknowledge after the failover.
-	second := redistest.StartReplica(t, master)
+	redistest.StartReplica(t, master)
+	redistest.StartReplica(t, master)
 	sentinels := redistest.StartSentinels(t, "bank", master, 2, time.Second)
 	return drill{
-		stores: pair(t, redisstore.Config{Replicas: 2 * replicas}, failoverClients(sentinels)),
+		stores: pair(t, redisstore.Config{Replicas: replicas}, failoverClients(sentinels)),
 		loses:  replicas == 0,
 		fault: func() {
-			if behind > 0 {
-				replica.Pause()
-				second.Pause()
-				time.Sleep(behind)
-			}
 			master.Kill()
-			if behind > 0 {
-				replica.Continue()
-				second.Continue()
-			}
-			promoted(t, replica, second)
-			master.Restart() // the Sentinels make it a replica
+			eventually(t, "Sentinels that agree on another master", func() bool {
+				for _, s := range sentinels {
+					at, err := redistest.Strings(s.Addr(), "SENTINEL GET-MASTER-ADDR-BY-NAME bank")
+					if err != nil || len(at) != 2 || net.JoinHostPort(at[0], at[1]) == master.Addr() {
+						return false
+					}
+				}
+				return true
+			})
+		},
+	}
+}
+
+// lagging promotes that one of two replicas which is behind, and moves the address of the master.
+func lagging(t *testing.T, replicas int) drill {
+	master := redistest.Start(t)
+	line := redistest.NewProxy(t, master.Addr())
+	behind, other := redistest.Start(t), redistest.StartReplica(t, master)
+	behind.Follow(line.Addr())
+	behind.AwaitSync()
+	address := redistest.NewProxy(t, master.Addr())
+	return drill{
+		stores: pair(t, redisstore.Config{Replicas: replicas}, single(address.Addr())),
+		loses:  replicas < 2,
+		fault: func() {
+			line.SetLatency(time.Second)
+			time.Sleep(500 * time.Millisecond)
+			master.Kill()
+			line.Cut()
+			behind.Promote()
+			other.Follow(behind.Addr())
+			address.Redirect(behind.Addr())
+			time.Sleep(lasts(2*time.Second, time.Second))
+			master.Restart()
+			master.Follow(behind.Addr())
+			master.AwaitSync()
+			other.AwaitSync()
 		},
 	}
 }
@@ -245,19 +271,18 @@ func promoted(t *testing.T, servers ...*redistest.Server) {
 	})
 }
 
-// splitBrain replaces a master that is only paused, and lets it come back in the belief that it
-// still is one.
+// splitBrain lets a master, which is only paused, come back when a replica was promoted and not all
+// have heard of it: it believes that it still is the master.
 func splitBrain(t *testing.T, replicas int) drill {
 	master := redistest.Start(t)
-	replica := redistest.StartReplica(t, master)
-	second := redistest.StartReplica(t, master)
+	first, second := redistest.StartReplica(t, master), redistest.StartReplica(t, master)
 	sentinels := redistest.StartSentinels(t, "bank", master, 2, time.Second)
 	return drill{
-		stores: pair(t, redisstore.Config{Replicas: 2 * replicas}, failoverClients(sentinels)),
+		stores: pair(t, redisstore.Config{Replicas: replicas}, failoverClients(sentinels)),
 		loses:  replicas == 0,
 		fault: func() {
 			master.Pause()
-			promoted(t, replica, second)
+			promoted(t, first, second)
 			master.Continue()
 			time.Sleep(time.Second)
 		},
@@ -298,7 +323,7 @@ func masterKilled(t *testing.T, replicas int) drill {
 		fault: func() {
 			c.Masters[1].Kill()
 			promoted(t, c.Replicas[1])
-			c.Masters[1].Restart() // as a stranger: its configuration was lost with it
+			c.Masters[1].Restart() // as the replica of its replica
 		},
 	}
 }

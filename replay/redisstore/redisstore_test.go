@@ -55,12 +55,12 @@ func want(t *testing.T, s replay.Store, u replay.Use, reason error) {
 
 func TestConfigTellsEveryMistake(t *testing.T) {
 	s, err := redisstore.New(nil, redisstore.Config{
-		Prefix: "a{b", Timeout: time.Millisecond, MaxSkew: time.Hour, MaxInFlight: -1,
+		Prefix: "a{b", Timeout: time.Millisecond, MaxSkew: time.Hour, MaxInFlight: -1, Replicas: -1,
 	})
 	if s != nil || err == nil {
 		t.Fatal("accepted")
 	}
-	for _, word := range []string{"client", "Prefix", "Timeout", "MaxSkew", "MaxInFlight"} {
+	for _, word := range []string{"client", "Prefix", "Timeout", "MaxSkew", "MaxInFlight", "Replicas"} {
 		if !strings.Contains(err.Error(), word) {
 			t.Errorf("%v: no word of %s", err, word)
 		}
@@ -68,11 +68,19 @@ func TestConfigTellsEveryMistake(t *testing.T) {
 	client := newClient(t, redis.Options{})
 	for _, c := range []redisstore.Config{
 		{Prefix: strings.Repeat("p", 65)}, {Prefix: "a b"}, {Prefix: "}"}, {Prefix: "é"}, {Timeout: -1}, {Timeout: 6 * time.Second},
-		{MaxSkew: -1}, {MaxSkew: time.Second, Timeout: 2 * time.Second}, {MaxInFlight: 1<<16 + 1},
+		{MaxSkew: -1}, {MaxSkew: time.Second, Timeout: 2 * time.Second}, {MaxInFlight: 1<<16 + 1}, {Replicas: 17},
 	} {
 		if s, err := redisstore.New(client, c); s != nil || err == nil {
 			t.Errorf("%+v: accepted", c)
 		}
+	}
+}
+
+func TestRingIsAMistake(t *testing.T) {
+	ring := redis.NewRing(&redis.RingOptions{Addrs: map[string]string{"a": "127.0.0.1:1"}})
+	defer func() { _ = ring.Close() }()
+	if s, err := redisstore.New(ring, redisstore.Config{}); s != nil || err == nil || !strings.Contains(err.Error(), "Ring") {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -84,8 +92,17 @@ func TestKeepsTheRules(t *testing.T) {
 			return newStore(t, newClient(t, redis.Options{Addr: server.Addr()}), c)
 		})
 	})
+	t.Run("sentinel", func(t *testing.T) {
+		master := redistest.Start(t)
+		redistest.StartReplica(t, master)
+		client := failoverClients(redistest.StartSentinels(t, "bank", master, 1, 5*time.Second))()
+		t.Cleanup(func() { _ = client.Close() })
+		withReplica := c
+		withReplica.Replicas = 1
+		replaytest.Run(t, func() replay.Store { return newStore(t, client, withReplica) })
+	})
 	t.Run("cluster", func(t *testing.T) {
-		client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{redistest.StartCluster(t).Addr()}})
+		client := clusterClients(redistest.StartClusterOf(t, 3))()
 		t.Cleanup(func() { _ = client.Close() })
 		replaytest.Run(t, func() replay.Store { return newStore(t, client, c) })
 	})

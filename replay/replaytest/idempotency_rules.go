@@ -43,8 +43,11 @@ func begins(s replay.RunStore, r replay.Run, answer []byte, reason error, what s
 
 // settles fails unless err is reason.
 func settles(err, reason error, what string) error {
-	if !errors.Is(err, reason) || reason == nil && err != nil {
-		return fmt.Errorf("%s: %v, not %v", what, err, reason)
+	switch {
+	case err == nil && reason != nil:
+		return fmt.Errorf("%s was accepted", what)
+	case err != nil && !errors.Is(err, reason):
+		return fmt.Errorf("%s was refused: %w", what, err)
 	}
 	return nil
 }
@@ -140,7 +143,7 @@ func tellsApart(s replay.RunStore, key func(string) replay.Key) error {
 			return err
 		}
 		if err := finish(r); err != nil {
-			return fmt.Errorf("Finish: %w", err)
+			return fmt.Errorf("an answer was refused: %w", err)
 		}
 		other := running(key(name))
 		other.Fingerprint[31] ^= 1
@@ -248,7 +251,7 @@ func keepsApart(s replay.RunStore, key func(string) replay.Key) error {
 		}
 		if i%2 == 0 {
 			if err := s.Finish(background, r, []byte(strconv.Itoa(i))); err != nil {
-				return fmt.Errorf("Finish: %w", err)
+				return fmt.Errorf("an answer was refused: %w", err)
 			}
 		}
 	}

@@ -29,7 +29,7 @@ func revokes(l Revocations, key func(string) replay.Key) error {
 		return err
 	}
 	if err := l.Revoke(background, key("a"), inAnHour()); err != nil {
-		return fmt.Errorf("Revoke: %w", err)
+		return fmt.Errorf("a revocation was refused: %w", err)
 	}
 	for _, issued := range []time.Time{{}, time.Now().Add(-time.Hour), time.Now(), time.Now().Add(time.Minute)} {
 		if err := asks(l, key("a"), issued, replay.ErrRevoked, "a revoked name"); err != nil {
@@ -37,8 +37,11 @@ func revokes(l Revocations, key func(string) replay.Key) error {
 		}
 	}
 	names := []replay.Key{key("b"), key("c"), key("a")}
-	if err := l.Revoked(background, names, time.Now()); !errors.Is(err, replay.ErrRevoked) {
-		return fmt.Errorf("the last of three names is revoked, and the answer is %v", err)
+	switch err := l.Revoked(background, names, time.Now()); {
+	case err == nil:
+		return errors.New("three names were accepted of which the last is revoked")
+	case !errors.Is(err, replay.ErrRevoked):
+		return fmt.Errorf("three names of which the last is revoked were refused for another reason: %w", err)
 	}
 	return nil
 }
@@ -46,7 +49,7 @@ func revokes(l Revocations, key func(string) replay.Key) error {
 func sparesOthers(l Revocations, key func(string) replay.Key) error {
 	for i := range 100 {
 		if err := l.Revoke(background, key(strconv.Itoa(i)), inAnHour()); err != nil {
-			return fmt.Errorf("Revoke: %w", err)
+			return fmt.Errorf("a revocation was refused: %w", err)
 		}
 	}
 	for i := 100; i < 200; i++ {
@@ -63,7 +66,7 @@ func sparesOthers(l Revocations, key func(string) replay.Key) error {
 func comparesIssue(l Revocations, key func(string) replay.Key) error {
 	at := time.Now()
 	if err := l.RevokeBefore(background, key("a"), at, inAnHour()); err != nil {
-		return fmt.Errorf("RevokeBefore: %w", err)
+		return fmt.Errorf("a revocation was refused: %w", err)
 	}
 	for what, c := range map[string]struct {
 		issued time.Time
@@ -96,7 +99,7 @@ func movesRevision(l Revocations, key func(string) replay.Key) error {
 			err = l.RevokeBefore(background, key(strconv.Itoa(i)), time.Now(), inAnHour())
 		}
 		if err != nil {
-			return fmt.Errorf("Revoke: %w", err)
+			return fmt.Errorf("a revocation was refused: %w", err)
 		}
 		now := l.Revision()
 		if now == last {
@@ -159,7 +162,7 @@ func holdsToTheEnd(l Revocations, key func(string) replay.Key) error {
 	const lives = 2 * time.Second
 	end := time.Now().Add(lives)
 	if err := l.Revoke(background, key("a"), end); err != nil {
-		return fmt.Errorf("Revoke: %w", err)
+		return fmt.Errorf("a revocation was refused: %w", err)
 	}
 	time.Sleep(time.Until(end) - lives/10)
 	err := l.Revoked(background, []replay.Key{key("a")}, time.Time{})
@@ -174,7 +177,7 @@ func isOverOnce(l Revocations, key func(string) replay.Key) error {
 	if err := errors.Join(
 		l.Revoke(background, key("a"), end), l.RevokeBefore(background, key("b"), end, end), l.Revoke(background, key("c"), inAnHour()),
 	); err != nil {
-		return fmt.Errorf("Revoke: %w", err)
+		return fmt.Errorf("a revocation was refused: %w", err)
 	}
 	time.Sleep(time.Until(end) + replay.RevocationGrace + grace)
 	if err := l.Revoked(background, []replay.Key{key("a"), key("b")}, time.Time{}); err != nil {

@@ -46,8 +46,9 @@ func at(groups []group, i, closed int) (kinds int) {
 
 // alone says whether groups i to j are not part of a longer run of digits.
 func alone(groups []group, i, j int) bool {
-	return !(i > 0 && groups[i].joined && groups[i-1].digits) &&
-		!(j+1 < len(groups) && groups[j+1].joined && groups[j+1].digits)
+	before := i > 0 && groups[i].joined && groups[i-1].digits
+	behind := j+1 < len(groups) && groups[j+1].joined && groups[j+1].digits
+	return !before && !behind
 }
 
 // country gives the length that an IBAN with this beginning has; 0: it is none.

@@ -40,6 +40,10 @@ type Config struct {
 	Consents *token.MemoryConsents
 	// Rate, if given, is how much each client may ask for.
 	Rate *ratelimit.Limit
+	// RatePeer, if given, is how much each address may ask for, whoever it claims to be.
+	RatePeer *ratelimit.Limit
+	// Concurrency, if not 0, is how many requests of each client may be in flight.
+	Concurrency int
 
 	// Certificate gives the client certificate of a request: a source's Peer, which also judges connections from
 	// before it changed. None: mtls.Peer.
@@ -66,19 +70,19 @@ type Config struct {
 func Handler(c Config) (http.Handler, error) {
 	trail, errTrail := audit.New(audit.Config{Handler: c.Audit, Waive: c.Waive})
 	tokens, errTokens := verifier(c)
-	perClient, errClient := limiter(c)
+	counted, errCounted := limiters(c)
 	routes, errRoutes := routes(c)
 	door, errDoor := atTheDoor(c.Proxies)
-	if err := errors.Join(errTrail, errTokens, errClient, errRoutes, errDoor); err != nil {
+	if err := errors.Join(errTrail, errTokens, errCounted, errRoutes, errDoor); err != nil {
 		return nil, err
 	}
 	described, err := metadata(c, tokens)
 	if err != nil {
 		return nil, err
 	}
-	// From outside to inside: open the record, look who is at the door, prove the caller, count the client, find the
-	// route. The metadata is for everybody.
-	return trail.Wrap(door(described(tokens.Wrap(perClient(audit.NotFound(routes)))))), nil
+	// From outside to inside: open the record, look who is at the door, count the peer, prove the caller, count the
+	// client, find the route. The metadata is for everybody.
+	return trail.Wrap(door(counted.peer(described(tokens.Wrap(counted.client(audit.NotFound(routes))))))), nil
 }
 
 // verifier decides who may act: an access token, and the proof that it belongs to the caller, which is the client
@@ -128,22 +132,4 @@ func metadata(c Config, tokens *token.Verifier) (func(http.Handler) http.Handler
 			next.ServeHTTP(w, r)
 		})
 	}, nil
-}
-
-// limiter counts each client, all its tokens together.
-func limiter(c Config) (func(http.Handler) http.Handler, error) {
-	if c.Rate == nil {
-		return func(next http.Handler) http.Handler { return next }, nil
-	}
-	store, err := ratelimit.NewMemory(ratelimit.MemoryConfig{})
-	if err != nil {
-		return nil, err
-	}
-	l, err := ratelimit.New(ratelimit.Config{
-		Store: store, Name: "client", Key: token.ClientKey, Limits: []ratelimit.Limit{*c.Rate},
-	})
-	if err != nil {
-		return nil, err
-	}
-	return l.Wrap, nil
 }

@@ -31,6 +31,7 @@ type call struct {
 	cert         *tls.Certificate // client certificate; nil: none
 	json         string           // body
 	again        string           // a second Authorization field
+	handed       string           // Client-Cert, as a proxy in front hands on a certificate
 }
 
 // answer is what came back.
@@ -101,6 +102,9 @@ func (c call) request(ctx context.Context) (*http.Request, error) {
 	}
 	if c.proof != "" {
 		r.Header.Set("DPoP", c.proof)
+	}
+	if c.handed != "" {
+		r.Header.Set("Client-Cert", c.handed)
 	}
 	r.Header.Set("X-Fapi-Interaction-Id", interaction())
 	return r, nil

@@ -11,5 +11,5 @@ type scene struct {
 
 // scenes gives the tour in its order.
 func scenes() []scene {
-	return slices.Concat(honest(), stolenTokens(), stolenProofs(), badTokens(), agreements(), tooMuch(), sealedFields(), operations())
+	return slices.Concat(honest(), stolenTokens(), behindProxy(), stolenProofs(), badTokens(), agreements(), tooMuch(), sealedFields(), operations())
 }

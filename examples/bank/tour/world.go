@@ -38,10 +38,12 @@ type world struct {
 	book      *book
 
 	app, thief person
+	proxy      tls.Certificate // of the proxy in front of the fronted bank
 
 	usual    *bank // wants nonces, limits, and its memory distrusts what is older than itself
 	sealing  *bank // seals account numbers
 	plain    *bank // as usual, without nonces: for the restart
+	fronted  *bank // behind a proxy that terminates TLS
 	lenient  *bank // records and lets pass
 	recorder *bank // whose audit log will break
 	fast     *bank // for the measurement: as usual, without nonces, records thrown away
@@ -66,6 +68,7 @@ func newWorld(ctx context.Context) (*world, error) {
 	w.issuer = actors.NewIssuer("https://login.example", origin)
 	w.app = person{w.authority.Client("app"), actors.NewKey("ES256", "")}
 	w.thief = person{w.authority.Client("thief"), actors.NewKey("ES256", "")}
+	w.proxy = w.authority.Client("proxy")
 	var errConsents, errRevocations error
 	w.consents, errConsents = token.NewMemoryConsents(10)
 	w.revocations, errRevocations = replay.NewRevocations(replay.RevocationsConfig{Capacity: 10})
@@ -125,12 +128,17 @@ func (w *world) openBanks() (err error) {
 	if err != nil {
 		return err
 	}
+	proxies, err := w.proxies()
+	if err != nil {
+		return err
+	}
 	for _, open := range []struct {
 		bank   **bank
 		change func(*service.Config)
 	}{
 		{&w.usual, func(c *service.Config) { c.Nonces, c.Nonce = nonces, token.NonceAlways }},
 		{&w.plain, func(*service.Config) {}},
+		{&w.fronted, func(c *service.Config) { c.Proxies = proxies }},
 		{&w.sealing, func(c *service.Config) { c.Keyring = w.keyring }},
 		{&w.lenient, func(c *service.Config) { c.Waive = func(*http.Request, *audit.Refusal) bool { return true } }},
 		{&w.recorder, func(c *service.Config) { c.Audit = audit.NewLines(w.torn) }},

@@ -129,7 +129,7 @@ type Report struct {
 // Ends is 0 for a bucket that leaks. One with Ends above 0 does not: all that is owed is
 // forgiven at once, in so many ticks, when its window ends.
 type Bucket struct {
-	Rate Rate
+	Rate *Rate
 	Owed Span
 	Ends int64
 }
@@ -177,7 +177,7 @@ func (b *Bucket) after(cost int64) Span { return b.Rate.add(b.Owed, b.Rate.Units
 // report counts what fits above what is owed. What the division leaves over is a part of the
 // next unit already there.
 func (b *Bucket) report(i int, a *Report) {
-	r := &b.Rate
+	r := b.Rate
 	free := r.sub(r.depth, b.Owed)
 	hi, lo := bits.Mul64(uint64(free.Q), r.den)
 	lo, carry := bits.Add64(lo, free.R, 0)

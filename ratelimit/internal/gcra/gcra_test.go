@@ -63,7 +63,7 @@ func law(t *testing.T, r gcra.Rate, count, period, burst, tick, cost int64, debt
 	unit := new(big.Rat).SetFrac(big.NewInt(period), new(big.Int).Mul(big.NewInt(count), big.NewInt(tick)))
 	after := new(big.Rat).Mul(unit, new(big.Rat).SetInt64(cost))
 	after.Add(after, before)
-	buckets := []gcra.Bucket{{Rate: r, Owed: debt}}
+	buckets := []gcra.Bucket{{Rate: &r, Owed: debt}}
 	var a gcra.Report
 	gcra.Decide(buckets, cost, &a)
 
