@@ -78,7 +78,7 @@ func parseCRL(der []byte, now time.Time) (*crl, error) {
 	c.list = &x509.RevocationList{
 		RawTBSRevocationList: list.RawTBSRevocationList, RawIssuer: list.RawIssuer,
 		Signature: list.Signature, SignatureAlgorithm: list.SignatureAlgorithm,
-		Issuer: list.Issuer, Number: list.Number, ThisUpdate: list.ThisUpdate, NextUpdate: list.NextUpdate,
+		Issuer: list.Issuer, AuthorityKeyId: list.AuthorityKeyId, Number: list.Number, ThisUpdate: list.ThisUpdate, NextUpdate: list.NextUpdate,
 	}
 	return c, nil
 }
@@ -124,7 +124,14 @@ func (c *crl) signedBy(issuer *x509.Certificate) bool {
 	return good
 }
 
-// olderThan reports whether c was issued before held, a list of the same issuer and scope.
+// replaces reports whether c is meant to take the place of held: the same name, key and scope. An issuer that
+// has a new key counts its lists anew.
+func (c *crl) replaces(held *crl) bool {
+	return bytes.Equal(held.list.RawIssuer, c.list.RawIssuer) && held.scope.same(&c.scope) &&
+		bytes.Equal(held.list.AuthorityKeyId, c.list.AuthorityKeyId)
+}
+
+// olderThan reports whether c was issued before held, which it replaces.
 func (c *crl) olderThan(held *crl) bool {
 	if c.list.Number != nil && held.list.Number != nil {
 		return c.list.Number.Cmp(held.list.Number) < 0

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/tegata-go/tegata/mtls"
+	"github.com/tegata-go/tegata/token"
 )
 
 // A resource server that demands a client certificate from everybody.
@@ -57,4 +59,41 @@ func Example_selfSignedClients() {
 		return
 	}
 	log.Print(mtls.Check(config)) // names it
+}
+
+// A service behind a proxy that terminates TLS, with clients held to what they were registered with.
+func Example_behindProxies() {
+	source, err := mtls.NewSource(mtls.SourceConfig{ClientCAFiles: []string{"clients.pem"}, CRLFiles: []string{"clients.crl"}})
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	proxies, err := mtls.NewProxies(mtls.ProxyConfig{
+		Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.1.0/24")},
+		Format:    mtls.RFC9440, Address: mtls.XForwardedFor, Source: source,
+	})
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	tpp, err := mtls.ParseOrganization("PSDFR-ACPR-12345")
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	rules, err := mtls.NewRules(mtls.RulesConfig{
+		Certificate: source.Peer, // what Proxies found, where it stands outside
+		Registry:    mtls.Registrations{"tpp-1": {Organization: tpp, Roles: mtls.RoleAISP}},
+		Expiries:    mtls.NewExpiries(0),
+	})
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	settings := token.Config{
+		Certificate: source.Peer,
+		Admit:       func(r *http.Request, g token.Grant) error { return rules.Admit(r, g.Client()) },
+	}
+	handler := proxies.Wrap(http.NotFoundHandler()) // in between: the Verifier of settings
+	_, _ = settings, handler
 }

@@ -47,13 +47,25 @@ func settle(format mtls.Format, text string) string {
 	return text
 }
 
+// short moves the end of the first line of base64 to the left.
+func short(text, end string) string {
+	lines := strings.Split(text, end)
+	for i := 1; i+1 < len(lines); i++ {
+		if len(lines[i]) == 64 {
+			lines[i], lines[i+1] = lines[i][:60], lines[i][60:]+lines[i+1]
+		}
+	}
+	return strings.Join(lines, end)
+}
+
 // FuzzField: what is accepted is what the proxy of that format writes for the result, and for no other.
 func FuzzField(f *testing.F) {
-	cert := &x509.Certificate{Raw: []byte("not a certificate, but long enough for two lines of base64 in PEM")}
+	cert := &x509.Certificate{Raw: []byte("no certificate, \xfb\xef\xbe\xff\xff\xff but enough for two lines of base64 in PEM")}
 	seeds := 0
 	for _, format := range []mtls.Format{mtls.RFC9440, mtls.Nginx, mtls.Apache, mtls.HAProxy} {
 		text, _ := rewrite(format, [][]byte{cert.Raw})
-		for _, s := range []string{text, text[:len(text)-1], text + " ", text + text, strings.ToLower(text), "", "(null)", "::", ":AA==:", ":AB==:", ":A\nA=:"} {
+		for _, s := range []string{text, text[:len(text)-1], text + " ", text + text, strings.ToLower(text), "",
+			text + "\n\n\n\n", ":AAAA\n\n\n\n:", strings.ReplaceAll(text, "%2B", "+"), strings.ReplaceAll(text, "%20", " "), short(text, "%0A"), short(text, " "), "(null)", "::", ":AA==:", ":AB==:", ":A\nA=:"} {
 			f.Add(int(format), s, "")
 			f.Add(int(format), s, sfBinary(cert)+" ,"+sfBinary(cert))
 			seeds++
@@ -86,9 +98,9 @@ func FuzzField(f *testing.F) {
 
 // FuzzEnvoy: whatever else stands in the element, the certificate is the one of its one Hash, written once.
 func FuzzEnvoy(f *testing.F) {
-	cert := &x509.Certificate{Raw: []byte("not a certificate, but long enough for two lines of base64 in PEM")}
+	cert := &x509.Certificate{Raw: []byte("no certificate, \xfb\xef\xbe\xff\xff\xff but enough for two lines of base64 in PEM")}
 	good := envoyText(cert)
-	for _, s := range []string{good, good + "," + good, good + ";" + good, strings.ToUpper(good), good[4:], `Subject="` + good + `";` + good, "Hash=;Cert="} {
+	for _, s := range []string{good, good + "," + good, good + ";" + good, strings.ToUpper(good), good[4:], good + ",URI=x", `Subject="` + good + `";` + good, "Hash=;Cert="} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

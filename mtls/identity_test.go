@@ -170,7 +170,7 @@ prompt=no
 x509_extensions=ext
 [dn]
 C=FR
-O=Exemple SA
+O=Muster SA
 organizationIdentifier=PSDFR-ACPR-12345
 CN=tpp.example
 [ext]

@@ -113,7 +113,7 @@ func (c *crl) acceptable(trust *anchors, held []*crl, now time.Time) error {
 		}
 	}
 	for _, old := range held {
-		if bytes.Equal(old.list.RawIssuer, c.list.RawIssuer) && old.scope.same(&c.scope) {
+		if c.replaces(old) {
 			try(old.signer.Load())
 			if c.olderThan(old) {
 				return errors.New("older than the list that is held")

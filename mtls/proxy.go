@@ -32,7 +32,8 @@ const (
 // AddressField is where listed proxies write whom they were called by.
 type AddressField int
 
-// The fields. There is no default: proxies hand on a field that they do not know as the client sent it.
+// The fields. There is no default: proxies hand on a field that they do not know as the client sent it. The
+// proxy must add to the one that is chosen in every request: a request without it is taken for the proxy's own.
 const (
 	// NoAddress: nowhere. The address of a request is that of the proxy.
 	NoAddress AddressField = iota + 1

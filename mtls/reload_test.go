@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -109,10 +110,17 @@ func TestRun(t *testing.T) {
 // TestReloadUnderLoad replaces all files while clients call, on new and on kept connections.
 func TestReloadUnderLoad(t *testing.T) {
 	f := newFiles(t)
-	ca := authority(t, "ca")
+	ca := issue(t, nil, asLister("ca"))
 	f.anchors(t, ca.cert)
-	config := serverConfig(t, f.source(t), mtls.Required)
-	server := serve(t, config)
+	list := filepath.Join(t.TempDir(), "list")
+	write(t, list, crl(t, ca, 1, nil))
+	settings := f.config()
+	settings.CRLFiles, settings.Revocation = []string{list}, nil
+	source, err := mtls.NewSource(settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := serveAsking(t, &http.Server{TLSConfig: serverConfig(t, source, mtls.Required)}, source.Peer)
 	id := issue(t, ca, nil)
 	kept := client(t, id, nil)
 	var stop atomic.Bool
@@ -135,9 +143,10 @@ func TestReloadUnderLoad(t *testing.T) {
 	for calls.Load() < 10 {
 		time.Sleep(time.Millisecond)
 	}
-	for range 20 {
+	for i := range 20 {
 		f.server(t, issue(t, nil, forServer))
 		f.anchors(t, ca.cert, authority(t, "more").cert)
+		write(t, list, crl(t, ca, int64(i+2), nil, issue(t, ca, nil)))
 		time.Sleep(5 * time.Millisecond)
 	}
 	stop.Store(true)

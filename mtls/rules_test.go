@@ -31,7 +31,7 @@ func TestRules(t *testing.T) {
 	ca := authority(t, "ca")
 	id := issue(t, ca, func(c *x509.Certificate) {
 		provider(statements(t, french), "PSDFR-ACPR-12345")(c)
-		c.Subject.Country, c.Subject.Organization = nil, []string{"Exemple, SA"}
+		c.Subject.Country, c.Subject.Organization = nil, []string{"Muster, SA"}
 		c.Subject.ExtraNames = append(c.Subject.ExtraNames[:0:0], c.Subject.ExtraNames...)
 		c.DNSNames, c.EmailAddresses = []string{"a.example", "tpp.example"}, []string{"ops@tpp.example"}
 		c.IPAddresses = []net.IP{net.IPv4(192, 0, 2, 1)}
@@ -111,7 +111,7 @@ func TestRotation(t *testing.T) {
 			if !admits(before) {
 				t.Error("at its end")
 			}
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			if admits(before) || !admits(after) {
 				t.Error("after it")
 			}

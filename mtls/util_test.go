@@ -50,6 +50,12 @@ func serve(t testing.TB, config *tls.Config) *listener {
 
 func serveWith(t testing.TB, server *http.Server) *listener {
 	t.Helper()
+	return serveAsking(t, server, mtls.Peer)
+}
+
+// serveAsking asks peer who the client is.
+func serveAsking(t testing.TB, server *http.Server, peer func(*http.Request) (*x509.Certificate, error)) *listener {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +64,7 @@ func serveWith(t testing.TB, server *http.Server) *listener {
 	server.ErrorLog = log.New(io.Discard, "", 0)
 	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		l.handled.Add(1)
-		cert, err := mtls.Peer(r)
+		cert, err := peer(r)
 		switch {
 		case err != nil:
 			_, _ = io.WriteString(w, err.Error())

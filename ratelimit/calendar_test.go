@@ -152,12 +152,30 @@ func TestQuotaExact(t *testing.T) {
 	})
 }
 
+// A clock that went back into a day that was over finds all of it spent. Two places of one
+// name stand for it here.
+func TestQuotaClockBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := memory(t, 100)
+		day := func(hours int) ratelimit.Limit {
+			return ratelimit.Limit{Name: "day", Count: 4, Calendar: ratelimit.Daily(time.FixedZone("here", hours*3600))}
+		}
+		take(t, m, "caller", 1, day(0)) // the day ends in 24 hours
+		if r := take(t, m, "caller", 1, day(5)); r.OK || r.Remaining != 0 || r.Retry != 19*time.Hour {
+			t.Errorf("%+v", r)
+		}
+		if r := take(t, m, "caller", 0, day(0)); r.Remaining != 3 {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
 // A full store, swept by a flood, does not forget a quota before its day is over.
 func TestQuotaUnderFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, l := memory(t, 100), ratelimit.Limit{Name: "day", Count: 4, Calendar: ratelimit.Daily(time.UTC)}
 		take(t, m, "victim", 4, l)
-		for i := range 2000 {
+		for i := range 2150 { // until 7 minutes before midnight
 			take(t, m, requestOf(strings.Repeat("x", i%100+1)).Header.Get("Client"), 1, limit("flood", 1, time.Second))
 			time.Sleep(40 * time.Second)
 			if r := take(t, m, "victim", 1, l); r.OK {
@@ -245,6 +263,7 @@ func TestCustomerPresent(t *testing.T) {
 		{[]string{"198.51.100.7, 198.51.100.8"}, nil, false},
 		{[]string{"198.51.100.7", "198.51.100.7"}, nil, false},
 		{[]string{"198.51.100.7"}, []string{"198.51.100.7"}, false},
+		{[]string{"2001:db8::"}, []string{"1"}, false},
 		{[]string{"true"}, nil, false},
 	} {
 		r := request()

@@ -167,13 +167,21 @@ func TestPenalty(t *testing.T) {
 	})
 	t.Run("two limiters", func(t *testing.T) {
 		m, l := memory(t, 100), limit("", 100, time.Hour)
-		of := func(n int64) func(audit.Reason) int64 { return func(audit.Reason) int64 { return n } }
+		of := func(n int64) func(audit.Reason) int64 {
+			return func(reason audit.Reason) int64 {
+				if reason == errForged {
+					return n
+				}
+				return -n // no refund
+			}
+		}
 		outer := limiter(t, ratelimit.Config{Store: m, Name: "outer", Key: one, Limits: []ratelimit.Limit{l}, Penalty: of(10)})
-		inner := limiter(t, ratelimit.Config{Store: m, Name: "inner", Key: one, Limits: []ratelimit.Limit{l}, Penalty: of(-5)})
+		inner := limiter(t, ratelimit.Config{Store: m, Name: "inner", Key: one, Limits: []ratelimit.Limit{l}, Penalty: of(0)})
 		var ctx context.Context
 		outer.Wrap(inner.Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			ctx = r.Context()
 			ratelimit.Penalize(ctx, "login", 0, errForged)
+			ratelimit.Penalize(ctx, "login", 0, "test: other")
 			ratelimit.Penalize(ctx, "login", 0, "") // passed: costs nothing
 		}))).ServeHTTP(nil2{}, request())
 		outerLeft, innerLeft := left(t, m, "one", limit("outer", 100, time.Hour)), left(t, m, "one", limit("inner", 100, time.Hour))

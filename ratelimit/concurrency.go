@@ -161,18 +161,18 @@ func (c *Concurrency) take(r *http.Request) (slotKey, int, error) {
 		return slotKey{}, 0, own(c.name, ErrKey, err)
 	}
 	k := slotKey{c.name, key}
-	left, err := c.slots.enter(r.Context(), k, c.max, c.queue, c.wait)
-	if err == nil {
+	left, reason := c.slots.enter(r.Context(), k, c.max, c.queue, c.wait)
+	if reason == "" {
 		return k, left, nil
 	}
 	audit.Add(r.Context(), slog.String("limit", c.name))
-	if err == error(ErrFull) {
+	if reason == ErrFull {
 		return k, 0, full(c.name)
 	}
 	h := http.Header{"Retry-After": {soon}}
 	c.setHeader(h, 0)
 	return k, 0, &audit.Refusal{
-		Reason: err.(audit.Reason), Cause: &refusedBy{c.name, r.Context().Err()}, Status: http.StatusTooManyRequests,
+		Reason: reason, Cause: &refusedBy{c.name, r.Context().Err()}, Status: http.StatusTooManyRequests,
 		Detail: "too many requests at once: wait for one to be answered", Header: h,
 	}
 }

@@ -4,7 +4,7 @@
 // every [Limit] of that caller or from none, in one step of a [Store]. A refusal is 429 with
 // the true Retry-After (RFC 6585 §4, RFC 9110 §10.2.3); every answer tells what is left in
 // RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers). A store that cannot
-// answer is 503: a limiter never fails open.
+// answer is 503.
 //
 // # What a limit admits
 //
@@ -23,5 +23,24 @@
 //
 // Two stages belong into a chain: one keyed by [PeerAddress] before any cryptography, and
 // one keyed by the verified client after it. A key is never read from a header here:
-// X-Forwarded-For is the caller's own word. Keys of several parts are made with [Key].
+// X-Forwarded-For is the caller's own word. Keys of several parts are made with [Key] and
+// [Join].
+//
+// # What else can be bounded
+//
+//   - How much a day or a month: a [Limit] with a [Calendar], beside the others. The rule of
+//     PSD2 for reads while the customer is away is ready made: [NewUnattended].
+//   - How many at once: [Concurrency], with a queue and a deadline, over [Slots].
+//   - How much the service can bear: [Guard] finds it out and sheds what is more, with 503.
+//   - What a request turned out to cost: [Limiter.Charge], after the answer. Never less.
+//   - How often somebody may fail: Config.Penalty makes refusals cost more. It is told of them
+//     by [Penalize], and keyed by what no other can present.
+//
+// # When something changes, or is away
+//
+// [Tiers] are limits by plan that can be replaced while requests run. A limiter is made
+// report-only by audit.Config.Waive, one of several by [RefusedBy]. A limiter fails closed;
+// whoever wants it otherwise gives it another store, by name: [LocalFallback] counts in this
+// process meanwhile, [DangerouslyFailOpen] lets everything pass. [Leases] spares round trips
+// to a store that is elsewhere, and admits nothing more for it.
 package ratelimit

@@ -88,7 +88,7 @@ func TestGoodClientsUnderFlood(t *testing.T) {
 	peer := limiter(t, ratelimit.Config{Store: store, Name: "peer", Key: ratelimit.PeerAddress, NoFields: true,
 		Limits: []ratelimit.Limit{{Count: 30, Period: time.Second, Burst: 10}}})
 	client := limiter(t, ratelimit.Config{Store: store, Name: "client", Key: byHeader, Limits: []ratelimit.Limit{limit("", 1000, time.Second)}})
-	inner := signatures(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }))
+	inner := signatures(t, 10, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }))
 	for _, c := range []struct {
 		name    string
 		handler http.Handler
@@ -105,8 +105,8 @@ func TestGoodClientsUnderFlood(t *testing.T) {
 	}
 }
 
-// signatures verifies ten before next, as much as a millisecond of a processor.
-func signatures(t *testing.T, next http.Handler) http.Handler {
+// signatures verifies n before next: ten are as much as a millisecond of a processor.
+func signatures(t testing.TB, n int, next http.Handler) http.Handler {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -117,7 +117,7 @@ func signatures(t *testing.T, next http.Handler) http.Handler {
 		t.Fatal(err)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for range 10 {
+		for range n {
 			if !ecdsa.VerifyASN1(&key.PublicKey, digest[:], signature) {
 				w.WriteHeader(http.StatusTeapot)
 			}

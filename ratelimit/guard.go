@@ -71,7 +71,7 @@ const (
 )
 
 // edges are the classes of a window: up to so many quarters of Target, and the rest.
-var edges = [...]time.Duration{4, 5, 6, 8}
+var edges = [...]int64{4, 5, 6, 8}
 
 // NewGuard makes a Guard. All mistakes in c are reported at once.
 func NewGuard(c GuardConfig) (*Guard, error) {
@@ -189,7 +189,7 @@ func (g *Guard) leave(began time.Duration) {
 		return
 	}
 	class := 0
-	for class < len(edges) && (now-began)*4 > g.target*edges[class] {
+	for class < len(edges) && int64(now-began)*4 > int64(g.target)*edges[class] {
 		class++
 	}
 	g.slow[class]++
@@ -210,8 +210,8 @@ func (g *Guard) adjust() {
 	switch {
 	case median > 0:
 		g.learning = false
-		quarters := int(edges[min(median, len(edges)-1)])
-		g.limit = max(g.min, g.limit*4/quarters)
+		quarters := edges[min(median, len(edges)-1)]
+		g.limit = max(g.min, int(int64(g.limit)*4/quarters))
 	case g.peak*4 < g.limit*3: // not tried
 	case g.learning:
 		g.limit = min(g.most, g.limit*2)

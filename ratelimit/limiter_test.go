@@ -55,7 +55,8 @@ func logged(t testing.TB, h func(http.Handler) http.Handler, waive func(*http.Re
 }
 
 func TestConfigIsClosed(t *testing.T) {
-	for _, c := range []any{ratelimit.Config{}, ratelimit.MemoryConfig{}} {
+	for _, c := range []any{ratelimit.Config{}, ratelimit.MemoryConfig{}, ratelimit.SlotsConfig{}, ratelimit.ConcurrencyConfig{}, ratelimit.GuardConfig{},
+		ratelimit.OutageConfig{}, ratelimit.LeasesConfig{}, ratelimit.UnattendedConfig{}} {
 		if f := reflect.TypeOf(c).Field(0); f.Name != "_" || f.Type != reflect.TypeFor[[0]func()]() {
 			t.Errorf("%T can be written without field names or compared", c)
 		}

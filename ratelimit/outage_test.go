@@ -179,10 +179,13 @@ func TestOutageWaits(t *testing.T) {
 
 // Out of bounds is out of bounds, whoever answers; and both stores judge the limits.
 func TestOutageBounds(t *testing.T) {
-	first := &away{Store: memory(t, 10)}
-	open, _ := ratelimit.DangerouslyFailOpen(ratelimit.OutageConfig{Store: first, Report: func(error) {}})
+	first, said := &away{Store: memory(t, 10)}, &reports{}
+	open, _ := ratelimit.DangerouslyFailOpen(ratelimit.OutageConfig{Store: first, Report: said.add})
 	for _, off := range []bool{false, true} {
 		if off {
+			if said.all() != "" {
+				t.Errorf("out of bounds is no outage: %s", said.all())
+			}
 			first.off()
 		}
 		if r, err := open.Take(t.Context(), "", 1, []ratelimit.Limit{limit("a", 1, time.Hour)}); r.OK || !errors.Is(err, ratelimit.ErrBounds) {

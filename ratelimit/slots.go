@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/tegata-go/tegata/audit"
 )
 
 // SlotsConfig describes Slots.
@@ -36,13 +38,13 @@ type slotKey struct{ name, key string }
 
 // line is one caller: who is inside, and who waits, the first first.
 type line struct {
+	most          int // the limit as the last request was told it
 	held, waiting int
 	first, last   *waiter
 }
 
 type waiter struct {
 	next    *waiter
-	most    int           // the caller's limit as this request was told it
 	granted chan struct{} // closed under Slots.mu when the slot is the waiter's
 	in      bool
 }
@@ -80,27 +82,30 @@ func (s *Slots) Waiting() int {
 	return n
 }
 
-// enter takes a slot of k, waiting in turn if it must; nil: it is taken. left is how many more
-// of k's slots are free.
-func (s *Slots) enter(ctx context.Context, k slotKey, most, queue int, wait time.Duration) (left int, err error) {
+// enter takes a slot of k, waiting in turn if it must; without a reason it is taken. left is how
+// many more of k's slots are free.
+func (s *Slots) enter(ctx context.Context, k slotKey, most, queue int, wait time.Duration) (left int, refused audit.Reason) {
 	s.mu.Lock()
 	if s.used >= s.most {
 		s.mu.Unlock()
 		return 0, ErrFull
 	}
 	l := s.lines[k]
-	if l.held < most && l.first == nil {
+	l.most = most
+	l.admit() // those who wait, when the limit was raised: if any still do, no place is free
+	if l.held < most {
 		l.held++
 		s.used++
 		s.lines[k] = l
 		s.mu.Unlock()
-		return most - l.held, nil
+		return most - l.held, ""
 	}
 	if l.waiting >= queue {
+		s.lines[k] = l
 		s.mu.Unlock()
 		return 0, ErrInFlight
 	}
-	w := &waiter{most: most, granted: make(chan struct{})}
+	w := &waiter{granted: make(chan struct{})}
 	if l.last != nil {
 		l.last.next = w
 	} else {
@@ -109,26 +114,25 @@ func (s *Slots) enter(ctx context.Context, k slotKey, most, queue int, wait time
 	l.last = w
 	l.waiting++
 	s.used++
-	l.admit() // the limit may have been raised while others wait
 	s.lines[k] = l
 	s.mu.Unlock()
 	return 0, s.wait(ctx, k, w, wait)
 }
 
 // wait ends when the slot is granted, or with the deadline or the request.
-func (s *Slots) wait(ctx context.Context, k slotKey, w *waiter, wait time.Duration) error {
+func (s *Slots) wait(ctx context.Context, k slotKey, w *waiter, wait time.Duration) audit.Reason {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-w.granted:
-		return nil
+		return ""
 	case <-timer.C:
 	case <-ctx.Done():
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if w.in && ctx.Err() == nil {
-		return nil // granted at the last moment
+		return "" // granted at the last moment
 	}
 	l := s.lines[k]
 	if w.in {
@@ -162,7 +166,7 @@ func (s *Slots) settle(k slotKey, l line) {
 }
 
 func (l *line) admit() {
-	for l.first != nil && l.held < l.first.most {
+	for l.first != nil && l.held < l.most {
 		w := l.first
 		l.first = w.next
 		l.held++

@@ -86,9 +86,10 @@ func filled(b *testing.B, capacity int, share float64) (m *replay.Memory, bytes 
 	return m, float64(after.HeapAlloc - before.HeapAlloc)
 }
 
-// BenchmarkMemory reports, at a million live keys and with -large at ten, the bytes for each, and
-// a new use as time, as a share of R and in inserts into a plain map of 65536 keys, and what the full store adds to a garbage collection.
-// Run it with -cpu 1,2.
+// BenchmarkMemory reports, at a million live keys and with -large at ten, the bytes for each, what
+// the full store adds to a garbage collection, and a new use by one of a thousand owners, as well as one
+// that is refused because of its owner's quota, as time, as a share of R and in inserts into a plain
+// map of 65536 keys. Run it with -cpu 1,2.
 func BenchmarkMemory(b *testing.B) {
 	sizes := []int{1_000_000}
 	if *large {
@@ -97,6 +98,10 @@ func BenchmarkMemory(b *testing.B) {
 	r := verification(b)
 	keys := someKeys()
 	floor := mapInsert(keys)
+	owners := make([]replay.Key, 1000)
+	for i := range owners {
+		owners[i] = owner(i)
+	}
 	for _, n := range sizes {
 		b.Run(fmt.Sprintf("use/%d", n), func(b *testing.B) {
 			const rounds = 4 << 20 // more new uses than any run needs
@@ -109,7 +114,7 @@ func BenchmarkMemory(b *testing.B) {
 				at, i := worker.Add(1)<<40, uint64(0)
 				var s replay.Store = m
 				for pb.Next() {
-					u := replay.Use{Key: keys[i%uint64(len(keys))], Made: now, Until: now.Add(time.Hour)}
+					u := replay.Use{Key: keys[i%uint64(len(keys))], Owner: owners[i%uint64(len(owners))], Made: now, Until: now.Add(time.Hour)}
 					i++
 					binary.LittleEndian.PutUint64(u.Key[:], at+i)
 					if err := s.Use(context.Background(), u); err != nil {
@@ -121,6 +126,24 @@ func BenchmarkMemory(b *testing.B) {
 			each := float64(b.Elapsed()) / float64(b.N)
 			b.ReportMetric(each/float64(r), "R")
 			b.ReportMetric(each/float64(floor), "map-inserts")
+		})
+		b.Run(fmt.Sprintf("quota/%d", n), func(b *testing.B) {
+			m, _ := filled(b, n, 0)
+			u := replay.Use{Owner: owners[0], Made: time.Now(), Until: time.Now().Add(time.Hour)}
+			next := func() error {
+				u.Key = keys[u.Made.Nanosecond()%len(keys)]
+				u.Made = u.Made.Add(1)
+				binary.LittleEndian.PutUint64(u.Key[:], uint64(u.Made.UnixNano()))
+				return m.Use(context.Background(), u)
+			}
+			for next() == nil {
+				continue
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				_ = next() // in some shards there may be room for a few more
+			}
+			b.ReportMetric(float64(b.Elapsed())/float64(b.N)/float64(r), "R")
 		})
 		b.Run(fmt.Sprintf("full/%d", n), func(b *testing.B) {
 			empty := collection()

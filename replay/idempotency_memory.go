@@ -96,8 +96,11 @@ func (m *RunMemory) Begin(_ context.Context, r Run) ([]byte, error) {
 	default:
 		return nil, ErrUnresolved
 	}
-	if len(m.runs) >= m.c.Capacity || m.bytes >= m.c.Bytes || m.owned[r.Owner] >= m.c.PerOwner {
+	switch {
+	case len(m.runs) >= m.c.Capacity || m.bytes >= m.c.Bytes:
 		return nil, ErrFull
+	case m.owned[r.Owner] >= m.c.PerOwner:
+		return nil, errQuota
 	}
 	m.add(r, now)
 	return nil, nil

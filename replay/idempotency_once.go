@@ -61,6 +61,8 @@ func UseID(ctx context.Context, s Store, id ID) error {
 		reason = ErrUsed
 	case errors.Is(err, ErrTooOld):
 		reason = ErrTooOld
+	case errors.Is(err, ErrQuota):
+		return outageOf(ErrQuota, err)
 	case errors.Is(err, ErrFull):
 		return outageOf(ErrFull, err)
 	default:

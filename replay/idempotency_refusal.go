@@ -43,6 +43,8 @@ func (i *Idempotency) refusal(err error) *audit.Refusal {
 	case errors.Is(err, errAnswerGone):
 		f = &audit.Refusal{Reason: ErrNotKept, Status: http.StatusConflict, Final: true,
 			Detail: "the request with this idempotency key was processed; its answer is no longer available"}
+	case errors.Is(err, ErrQuota):
+		return outageOf(ErrQuota, err)
 	case errors.Is(err, ErrFull):
 		return outageOf(ErrFull, err)
 	default:

@@ -58,8 +58,8 @@ type RunStore interface {
 	// arrive at once: that one may run. To the others it returns the answer that Finish
 	// brought, or an error: [ErrMismatch] when the Fingerprint is another, whatever else holds;
 	// [ErrInFlight] within the lease of a run that has not finished; [ErrUnresolved] after
-	// it, or when it was finished without an answer; [ErrFull] when there is no room. The
-	// end of a lease never lets another run begin.
+	// it, or when it was finished without an answer; [ErrFull] or [ErrQuota] when there is no
+	// room. The end of a lease never lets another run begin.
 	Begin(ctx context.Context, run Run) (answer []byte, err error)
 
 	// Finish keeps the answer of a run, which is not empty, also after its lease, and also when

@@ -12,8 +12,8 @@ const (
 	slots   = 8    // of a bucket: two cache lines
 	maxLoad = 0.85 // of the slots of a shard; the space for one move is then always found
 
-	// Dead keys are found by a hand that goes round the buckets: in rounds of stride buckets, one
-	// round for as many uses, and before a refusal one of effort buckets, some microseconds.
+	// Dead keys are found by a hand that goes round the buckets: by stride buckets for as many
+	// uses, and before a refusal by effort buckets, unless all were looked at in this second.
 	stride = 8
 	effort = 256
 )
@@ -34,9 +34,11 @@ type shard struct {
 	uses    uint32
 	counted int // keys here that are live, or whose death was not noticed
 	hand    int // the bucket at which the search for dead keys goes on
+	second  uint32
+	unseen  int // buckets that were not looked at in that second
 	buckets []bucket
 	marks   [][slots]uint32 // for each slot whose key it counts as
-	_       [40]byte        // its neighbour is on another cache line
+	_       [24]byte        // its neighbour is on another cache line
 }
 
 // table is what the shards of a store have in common.
@@ -209,7 +211,12 @@ func (t *table) moveOne(s *shard, i uint64, e slot, mark, now uint32) bool {
 // sweep looks for dead keys in the next n buckets. They stay where they are, for the sake of
 // clocks that are set back, and count no more.
 func (t *table) sweep(s *shard, n int, now uint32) {
-	for range min(n, len(s.buckets)) {
+	if s.second != now {
+		s.second, s.unseen = now, len(s.buckets)
+	}
+	n = min(n, s.unseen)
+	s.unseen -= n
+	for range n {
 		b, marks := &s.buckets[s.hand], &s.marks[s.hand]
 		for k := range b {
 			if b[k].end <= now {

@@ -63,6 +63,16 @@ func TestAddressPolicy(t *testing.T) {
 			}
 		})
 	}
+	t.Run("C2 a client of that name, of another issuer", func(t *testing.T) {
+		k := guarding(t, "/", policyOf(token.NewAddressPolicy(token.AddressConfig{
+			Clients: clients, Address: func(*http.Request) (netip.Addr, error) { return netip.MustParseAddr("192.0.2.7"), nil },
+		})), func(k *rig) {
+			k.resolver = token.ResolverFunc(func(context.Context, string) (*token.Claims, error) {
+				return &token.Claims{Issuer: "https://other.example", Client: "tpp-1", X5T: sum64(k.cert.Raw), Expires: time.Now().Add(time.Minute)}, nil
+			})
+		})
+		k.withBearer("x").refused(t, forbid, token.ErrAddress)
+	})
 	address := func(*http.Request) (netip.Addr, error) { return netip.Addr{}, nil }
 	for name, c := range map[string]token.AddressConfig{
 		"no network": {Address: address}, "no address": {Others: prefixes("10.0.0.0/8")}, "host bits": {Address: address, Others: prefixes("10.0.0.1/8")},
@@ -125,7 +135,7 @@ func TestHoursPolicy(t *testing.T) {
 		})
 	}
 	for name, hours := range map[string]token.Hours{
-		"empty": {}, "negative": {Open: -1, Close: h(1, 0)}, "25 h": {Close: h(25, 0)}, "opens at 24": {Open: h(24, 0), Close: h(1, 0)}, "equal": {Open: h(1, 0), Close: h(1, 0)},
+		"empty": {}, "negative": {Open: -1, Close: h(1, 0)}, "25 h": {Close: h(25, 0)}, "opens at 24": {Open: h(24, 0), Close: h(1, 0)}, "equal": {Open: h(1, 0), Close: h(1, 0)}, "parts of a second": {Close: time.Hour + time.Millisecond},
 		"no day": {Close: h(1, 0), Days: []time.Weekday{7}},
 	} {
 		if p, err := token.NewHoursPolicy(token.HoursConfig{Location: berlin, Others: []token.Hours{hours}}); err == nil || p != nil {

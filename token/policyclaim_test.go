@@ -2,6 +2,7 @@ package token_test
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"net/http"
 	"strings"
@@ -228,8 +229,13 @@ func TestPoliciesOfNobody(t *testing.T) {
 	for name, p := range map[string]token.Policy{
 		"Authenticated": token.Authenticated(), "AnyScope": token.AnyScope("a"), "All": token.All(), "Any": token.Any(), "ClaimEqual": token.ClaimEqual("a", "b"),
 		"Customer": token.Customer(), "StepUp": token.StepUp(token.StepUpConfig{ACR: []string{"a"}}), "PathEqualsClaim": token.PathEqualsClaim("a", "b"),
-		"details":  policyOf(token.NewDetailsPolicy(token.DetailsConfig{Type: "t", Optional: true})),
-		"consent":  policyOf(token.NewConsentPolicy(token.ConsentConfig{Consents: consents, AnyPermission: true, Optional: true})),
+		"details": policyOf(token.NewDetailsPolicy(token.DetailsConfig{Type: "t", Optional: true})),
+		"consent": policyOf(token.NewConsentPolicy(token.ConsentConfig{Consents: consents, AnyPermission: true, Optional: true})),
+		"role": policyOf(token.NewRolePolicy(token.RoleConfig{
+			Any:         []string{"r"},
+			Certificate: func(*http.Request) (*x509.Certificate, error) { return new(x509.Certificate), nil },
+			Roles:       func(*x509.Certificate) ([]string, error) { return []string{"r"}, nil },
+		})),
 		"decision": policyOf(token.NewDecisionPolicy(token.DecisionConfig{Decider: permitting})),
 	} {
 		r, err := http.NewRequest(http.MethodGet, rigOrigin, nil)

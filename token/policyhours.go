@@ -77,7 +77,8 @@ func NewHoursPolicy(c HoursConfig) (Policy, error) {
 
 func (h Hours) check() error {
 	wrongDay := func(d time.Weekday) bool { return d < time.Sunday || d > time.Saturday }
-	if h.Open < 0 || h.Open >= day || h.Close <= 0 || h.Close > day || h.Open == h.Close || slices.ContainsFunc(h.Days, wrongDay) {
+	if h.Open < 0 || h.Open >= day || h.Close <= 0 || h.Close > day || h.Open == h.Close ||
+		h.Open%time.Second != 0 || h.Close%time.Second != 0 || slices.ContainsFunc(h.Days, wrongDay) {
 		return fmt.Errorf("token: Hours: %v to %v on %v", h.Open, h.Close, h.Days)
 	}
 	return nil
@@ -86,7 +87,7 @@ func (h Hours) check() error {
 // has looks at the face of the clock only: no arithmetic on instants, which summer time would bend.
 func (h Hours) has(t time.Time) bool {
 	hour, minute, second := t.Clock()
-	face := time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute + time.Duration(second)*time.Second + time.Duration(t.Nanosecond())
+	face := time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute + time.Duration(second)*time.Second
 	today, yesterday := t.Weekday(), (t.Weekday()+6)%7
 	if h.Open < h.Close {
 		return h.on(today) && h.Open <= face && face < h.Close

@@ -86,6 +86,7 @@ func TestPaymentPolicy(t *testing.T) {
 		{"a body that two readers read differently: twice", payDetail, changed(`{`, `{"amount":"1",`), token.ErrDetailsBody},
 		{"a body that two readers read differently: case", payDetail, changed(`{`, `{"Amount":"1",`), token.ErrDetailsBody},
 		{"a body that two readers read differently: both forms", payDetail, changed(`{`, `{"instructedAmount":{"amount":"123.5","currency":"EUR"},`), token.ErrDetailsBody},
+		{"a body that two readers read differently: one form is empty", payDetail, changed(`{`, `{"instructedAmount":{},`), token.ErrDetailsBody},
 		{"no amount", payDetail, changed(`"amount":"123.5",`, ``), token.ErrDetailsBody},
 		{"no body", payDetail, "", token.ErrDetailsBody},
 		{"no JSON", payDetail, "amount=123.50", token.ErrDetailsBody},
@@ -158,6 +159,10 @@ func TestPaymentOptions(t *testing.T) {
 		k := paying(t, token.PaymentConfig{Body: func([]byte) (token.Payment, error) { return token.Payment{}, nil }})
 		k.pays("x", payDetails(`[`+payDetail+`,{"type":"payment_initiation"}]`)).refused(t, eIS, token.ErrDetailsPayment)
 	})
+	t.Run("a Body and a detail that name nobody", func(t *testing.T) {
+		k := paying(t, token.PaymentConfig{Body: func([]byte) (token.Payment, error) { return token.Payment{Amount: "1", Currency: "EUR"}, nil }})
+		k.pays("x", payDetails(`[{"type":"payment_initiation","instructedAmount":{"amount":"1","currency":"EUR"}}]`)).refused(t, eIS, token.ErrDetailsPayment)
+	})
 	if _, err := token.NewPaymentPolicy(token.PaymentConfig{Locations: []string{""}}); err == nil {
 		t.Error("an empty location is taken")
 	}
@@ -193,6 +198,16 @@ func TestPayOnce(t *testing.T) {
 			})
 		})
 		k.pays(payOrder).refused(t, eIS, token.ErrDetailsOnce)
+	})
+	t.Run("RAR-pay-once, OPS-fail-closed: an outage ends the search", func(t *testing.T) {
+		calls := 0
+		k := paying(t, token.PaymentConfig{Once: replay.StoreFunc(func(context.Context, replay.Use) error {
+			if calls++; calls == 1 {
+				return replay.ErrUnavailable
+			}
+			return nil
+		})})
+		k.pays(payOrder, payDetails(`[`+payDetail+`,`+strings.Replace(payDetail, "{", `{"n":1,`, 1)+`]`)).refused(t, e503, replay.ErrUnavailable)
 	})
 	for reason, want := range map[audit.Reason]struct {
 		shape  shape

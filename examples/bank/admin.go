@@ -17,7 +17,7 @@ import (
 // admin is the bank's own side: it takes tokens and consents back. It listens on loopback and asks nobody who they are.
 type admin struct {
 	issuers     []issuer
-	revocations *replay.Revocations
+	revocations revocations
 	consents    *token.MemoryConsents
 	ready       func() error
 }

@@ -34,6 +34,7 @@ type options struct {
 	tokenKeys                 string           // a file; empty: no encrypted tokens
 	admin                     string           // empty: no administration
 	redis                     *redis.Options   // nil: remember in this process
+	idempotency               bool             // payments need an idempotency key
 	rate                      *ratelimit.Limit // nil: no limit
 	seal                      sealing          // empty: no field is sealed
 	auditFile                 string           // empty: standard error
@@ -90,6 +91,7 @@ func parse(args []string) (*options, error) {
 	set.StringVar(&o.admin, "admin", "", "")
 	set.DurationVar(&o.nonceTTL, "nonce-ttl", 5*time.Minute, "")
 	set.StringVar(&t.redis, "redis", "", "")
+	set.BoolVar(&o.idempotency, "idempotency", false, "")
 	set.StringVar(&t.rate, "rate", "", "")
 	set.StringVar(&t.seal, "seal", "", "")
 	set.StringVar(&t.clients, "clients", "", "")
@@ -122,7 +124,7 @@ func (o *options) missing(extra int, t *texts) error {
 		{"-addr", o.addr}, {"-tls-cert", o.certFile}, {"-tls-key", o.keyFile}, {"-client-ca", o.caFile},
 		{"-issuer", t.issuers.String()}, {"-jwks", t.jwks.String()}, {"-audience", o.audience},
 	} {
-		if f.value == "" && !(o.transport.plain && strings.HasPrefix(f.name, "-tls-")) {
+		if f.value == "" && (!o.transport.plain || !strings.HasPrefix(f.name, "-tls-")) {
 			all = append(all, fmt.Errorf("%s is required", f.name))
 		}
 	}

@@ -57,6 +57,14 @@ Optional:
                        shared replay store. While it is gone or hangs: 503
                        within 5 s for requests that need it; served again within
                        10 s of its return. It need not be there at the start
+                       With -admin revocations are shared as well: what one
+                       process takes back, all refuse within a second; and all
+                       requests need Redis then
+  -idempotency         a payment needs an Idempotency-Key, and is made once for
+                       it: 201 again with the same answer; 409 while it is being
+                       made, or nobody knows whether it was; 422 with another
+                       body. Kept for a day, with -redis there, else until the
+                       process ends
   -rate N-S|M|H        N requests per second, minute or hour for each client_id,
                        all its tokens together, burst N; no flag, no limit. Else
                        429 with Retry-After in whole seconds

@@ -69,7 +69,7 @@ func (o *options) serve(ctx context.Context, stdout, stderr io.Writer) error {
 		Replay: used, Rate: o.rate, Audit: audit.NewLines(sink), Waive: o.waive,
 	}
 	o.limits.bound(&c)
-	if err := errors.Join(o.sealWith(&c), o.state(ctx, &c, keys)); err != nil {
+	if err := errors.Join(o.sealWith(&c), o.state(ctx, &c, keys), o.remember(ctx, &c)); err != nil {
 		return err
 	}
 	settings, err := o.connections(&c, source)
@@ -97,7 +97,7 @@ func (o *options) state(ctx context.Context, c *service.Config, keys keySets) (e
 	if c.Consents, err = token.NewMemoryConsents(maxConsents); err != nil || o.admin == "" {
 		return err
 	}
-	revocations, err := replay.NewRevocations(replay.RevocationsConfig{Capacity: maxRevoked})
+	revocations, err := o.revocations(ctx)
 	if err != nil {
 		return err
 	}

@@ -78,7 +78,11 @@ func quota(s ratelimit.Store, o Options) error {
 		}
 		return nil
 	}
+	month := ratelimit.Limit{Name: l.Name, Count: l.Count, Calendar: ratelimit.Monthly(zone)}
 	for range 2 {
+		if r, err := t.take("caller", 1, month); err != nil || !r.OK {
+			return unexpected("the month beside the day", r, err)
+		}
 		r, err := t.take("caller", 0, l)
 		if err != nil || r.Remaining != 4 || r.Next != 0 || r.Reset != 0 {
 			return unexpected("a new day", r, err)
@@ -88,7 +92,7 @@ func quota(s ratelimit.Store, o Options) error {
 		}
 		o.wait(500 * time.Millisecond) // nothing comes back
 		r, err = t.take("caller", 1, l)
-		left := l.Calendar.End(time.Now()).Sub(time.Now())
+		left := time.Until(l.Calendar.End(time.Now()))
 		if err != nil || r.OK || r.Remaining != 0 || r.Retry < left || r.Retry > left+time.Second || r.Next != r.Retry || r.Reset != r.Retry {
 			return unexpected("when all is spent", r, err)
 		}

@@ -58,7 +58,6 @@ type offer struct {
 type load struct {
 	d    drill
 	over atomic.Bool
-	next atomic.Int64
 
 	mu     sync.Mutex
 	offers []*offer

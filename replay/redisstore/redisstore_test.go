@@ -204,3 +204,30 @@ func TestClocksApart(t *testing.T) {
 		want(t, s, use("not over", 30*time.Second), nil)
 	})
 }
+
+// TestOutageKit is the kit's outage, with servers that stop and go on.
+func TestOutageKit(t *testing.T) {
+	t.Run("single", func(t *testing.T) {
+		server := redistest.Start(t)
+		s := newStore(t, newClient(t, redis.Options{Addr: server.Addr()}), redisstore.Config{})
+		if err := replaytest.TestOutage(s, server.Pause, server.Continue); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("cluster", func(t *testing.T) {
+		cluster := redistest.StartClusterOf(t, 3, "--cluster-node-timeout", "30000")
+		client := clusterClients(cluster)()
+		t.Cleanup(func() { _ = client.Close() })
+		s := newStore(t, client, redisstore.Config{})
+		each := func(do func(*redistest.Server)) func() {
+			return func() {
+				for _, server := range cluster.Masters {
+					do(server)
+				}
+			}
+		}
+		if err := replaytest.TestOutage(s, each((*redistest.Server).Pause), each((*redistest.Server).Continue)); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -147,7 +147,7 @@ func holdsMany(l Revocations, key func(string) replay.Key) error {
 	const names = 1000
 	for i := range names {
 		if err := l.Revoke(background, key(strconv.Itoa(i)), inAnHour()); err != nil {
-			return fmt.Errorf("Revoke of one in %d: %w", names, err)
+			return fmt.Errorf("one of %d revocations was refused: %w", names, err)
 		}
 	}
 	for i := range names {

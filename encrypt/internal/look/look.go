@@ -11,7 +11,8 @@ const (
 )
 
 const (
-	window = 512
+	window   = 512
+	shortest = 12 // what stands in a text of fewer bytes is none of them
 	// overlap is more than the longest form: 34 characters in full width, a separator after each.
 	overlap = 256
 )
@@ -65,6 +66,9 @@ const unsure = 4
 
 // find looks for everything in text. Of an unfinished text the last group may go on, so nothing ends there.
 func find(text []byte, cut, finished bool) (kinds int) {
+	if len(text) < shortest {
+		return 0
+	}
 	var room [window]byte
 	var all [window/2 + 1]group
 	plain := narrow(room[:0], text)

@@ -21,16 +21,16 @@ var permissions = map[string][]string{
 // agreements gives the policy that holds a token which names a consent to it: for one scope and, where the route is
 // about one, an account.
 func agreements(c Config) (func(scope string, account func(*http.Request) string) token.Policy, error) {
-	make := func(scope string, account func(*http.Request) string) (token.Policy, error) {
+	policyFor := func(scope string, account func(*http.Request) string) (token.Policy, error) {
 		return token.NewConsentPolicy(token.ConsentConfig{
 			Consents: c.Consents, Permissions: permissions[scope], Account: account, Optional: true,
 		})
 	}
-	if _, err := make("accounts", nil); err != nil {
+	if _, err := policyFor("accounts", nil); err != nil {
 		return nil, err
 	}
 	return func(scope string, account func(*http.Request) string) token.Policy {
-		policy, err := make(scope, account)
+		policy, err := policyFor(scope, account)
 		if err != nil {
 			return func(*http.Request, token.Grant) error { return err } // no scope of this bank's: refuse
 		}

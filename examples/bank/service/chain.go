@@ -36,6 +36,8 @@ type Config struct {
 	Nonce  token.NoncePolicy
 	// Revocations, if given, are asked about every token.
 	Revocations token.Revocations
+	// Runs, if given, remember what came of payments: each is then made once for its idempotency key.
+	Runs replay.RunStore
 	// Consents are what customers agreed to; a token that names one is held to it.
 	Consents *token.MemoryConsents
 	// Rate, if given, is how much each client may ask for.

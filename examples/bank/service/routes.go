@@ -15,7 +15,8 @@ func routes(c Config) (*http.ServeMux, error) {
 	order, errOrder := c.sealed(encrypt.Config{Open: []string{"/creditorAccount"}})
 	agreed, errAgreed := agreements(c)
 	approved, errApproved := token.NewPaymentPolicy(token.PaymentConfig{Optional: true, Locations: []string{c.Origin, c.Audience}, Body: approvable})
-	if err := errors.Join(errList, errOne, errOrder, errAgreed, errApproved); err != nil {
+	once, errOnce := c.once()
+	if err := errors.Join(errList, errOne, errOrder, errAgreed, errApproved, errOnce); err != nil {
 		return nil, err
 	}
 	read := func(account func(*http.Request) string) func(http.Handler) http.Handler {
@@ -24,7 +25,7 @@ func routes(c Config) (*http.ServeMux, error) {
 	pay := token.Require(token.All(token.Scope("payments"), agreed("payments", nil)))
 	payHigh := token.Require(token.All(token.Scope("payments"), agreed("payments", nil), highValue))
 	one := func(h http.HandlerFunc) http.Handler { return read(token.PathValue("id"))(single(h)) }
-	payment := order(c.orderPayment(approved))
+	payment := order(once(c.orderPayment(approved))) // compared as opened: it is sealed anew with every attempt
 
 	mux := http.NewServeMux()
 	mux.Handle("GET /accounts", read(nil)(list(c.listAccounts())))

@@ -1,6 +1,7 @@
 package tour
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -106,7 +107,50 @@ func sealedFields() []scene {
 			return []step{told("POST /payments with one letter of the sealed creditorAccount changed", w.pays(changed, err),
 				want{status: 400, reason: encrypt.ErrOpen})}
 		},
+	}, {
+		"a rotated key",
+		"The bank seals with a new key from today on; what the app has sealed under the old one still opens.",
+		(*world).rotates,
 	}}
+}
+
+// rotates opens a bank that has a new key before the old one.
+func (w *world) rotates() []step {
+	older, newer := newKey("2026-01"), newKey("2026-02")
+	before, errBefore := keyringOf(older)
+	both, errBoth := keyringOf(newer, older)
+	after, errAfter := keyringOf(newer)
+	rotated, errBank := w.open(func(c *service.Config) { c.Keyring = both })
+	if err := errors.Join(errBefore, errBoth, errAfter, errBank); err != nil {
+		return []step{step{tried: "opening a bank with two keys", came: fmt.Sprint(err)}.also(false, "a bank")}
+	}
+	order, errOrder := seals(before)
+	paid := answer{err: errOrder}
+	if errOrder == nil {
+		paid = rotated.do(call{method: "POST", path: "/payments", token: w.byCertificate(nil), cert: &w.app.cert, json: order})
+	}
+	a := rotated.do(call{token: w.byCertificate(nil), cert: &w.app.cert})
+	list, errNew := opens(after, a.body)
+	_, errOld := opens(before, a.body)
+	opened := step{tried: "opening its answer with the new key", came: fmt.Sprint("not opened: ", errNew)}
+	if errNew == nil && len(list.Accounts) > 0 {
+		opened.came = "account number " + list.Accounts[0].IBAN
+	}
+	return []step{
+		told("POST /payments, sealed with the old key", paid, want{status: 201}),
+		opened.also(errNew == nil && len(list.Accounts) > 0 && list.Accounts[0].IBAN == service.Accounts()[0].IBAN, "the account number"),
+		step{tried: "opening its answer with the old key", came: fmt.Sprint("not opened: ", errOld)}.also(errors.Is(errOld, encrypt.ErrOpen), "not opened"),
+	}
+}
+
+func newKey(id string) encrypt.Key {
+	secret := make(encrypt.Secret, 32)
+	_, _ = rand.Read(secret) // never fails: crypto/rand ends the process instead
+	return encrypt.Key{ID: id, Secret: secret}
+}
+
+func keyringOf(keys ...encrypt.Key) (*encrypt.Keyring, error) {
+	return encrypt.NewKeyring(encrypt.KeyringConfig{Keys: keys})
 }
 
 // tampered changes one letter of the ciphertext, the fourth of the five parts of a compact JWE (RFC 7516 §3.1).
