@@ -41,7 +41,8 @@ type JWKSConfig struct {
 	// written in the URL is its own permission.
 	PrivateHosts []string
 
-	// Failed is told of each fetch that failed; it may be nil.
+	// Failed is told of each fetch that failed, by one goroutine at a time; it may be nil. WARNING: the next fetch
+	// waits for it, so it must neither block nor ask this source.
 	Failed func(error)
 }
 
@@ -174,13 +175,13 @@ func (s *JWKS) refresh(now time.Time) <-chan struct{} {
 	go func() {
 		err := s.load()
 		s.failing.Store(err != nil)
+		if err != nil && s.failed != nil {
+			s.failed(err)
+		}
 		s.mu.Lock()
 		s.flight = nil
 		s.mu.Unlock()
 		close(done)
-		if err != nil && s.failed != nil {
-			s.failed(err) // nobody waits for it
-		}
 	}()
 	return done
 }
