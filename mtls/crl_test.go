@@ -10,6 +10,7 @@ import (
 	"math/big"
 	"net/http"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -185,11 +186,20 @@ func TestRevocationReasons(t *testing.T) {
 func TestRevocationAsked(t *testing.T) {
 	ca := authority(t, "ca")
 	id := issue(t, ca, nil)
+	var mu sync.Mutex // the answers are made in the server's goroutines
 	var says error
 	var asked int
+	answers := func(err error) (times int) {
+		mu.Lock()
+		defer mu.Unlock()
+		says = err
+		return asked
+	}
 	source, err := mtls.NewSource(mtls.SourceConfig{
 		Certificate: issue(t, nil, forServer).tls(), ClientCAs: []*x509.Certificate{ca.cert},
 		Revocation: mtls.RevocationFunc(func(ctx context.Context, chain []*x509.Certificate) error {
+			mu.Lock()
+			defer mu.Unlock()
 			asked++
 			if _, bounded := ctx.Deadline(); !bounded || len(chain) != 2 || !chain[0].Equal(id.cert) || !chain[1].Equal(ca.cert) {
 				t.Errorf("bounded %v, chain of %d", bounded, len(chain))
@@ -201,8 +211,8 @@ func TestRevocationAsked(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := serve(t, serverConfig(t, source, mtls.Required))
-	if got := server.mustGet(t, client(t, id, nil)); got != mtls.ThumbprintText(id.cert) || asked == 0 {
-		t.Errorf("%s, asked %d times", got, asked)
+	if got := server.mustGet(t, client(t, id, nil)); got != mtls.ThumbprintText(id.cert) || answers(nil) == 0 {
+		t.Errorf("%s, asked %d times", got, answers(nil))
 	}
 	for _, c := range []struct {
 		says   error
@@ -210,12 +220,12 @@ func TestRevocationAsked(t *testing.T) {
 		status int
 	}{{mtls.ErrRevoked, mtls.ErrRevoked, 401}, {errors.Join(errors.New("since monday"), mtls.ErrRevoked), mtls.ErrRevoked, 401},
 		{errors.New("responder gone"), mtls.ErrRevocationUnknown, 503}, {mtls.ErrExpired, mtls.ErrRevocationUnknown, 503}} {
-		says = c.says
+		answers(c.says)
 		server.refused(t, client(t, id, nil))
 		_, err := source.Peer(shown(id, ca))
 		wants(t, err, c.reason, c.status)
 	}
-	says = nil
+	answers(nil)
 	if _, err := source.Peer(shown(id, ca)); err != nil {
 		t.Error(err)
 	}

@@ -150,11 +150,13 @@ func TestMemoryManyOwners(t *testing.T) {
 				t.Fatalf("owner %d: %v", n, err)
 			}
 		}
-		if got, err := r.take(owner(-1), 38_000); err != nil { // of the 40,000 that are its due
+		// Of the 40,000 that are its due: what is left is told by one of 64 shards at a time, and
+		// the fullest is short of the mean by a tenth in one run of a million.
+		if got, err := r.take(owner(-1), 36_000); err != nil {
 			t.Errorf("refused after %d: %v", got, err)
 		}
-		if held, _ := r.m.HeldAt(owner(-1), r.now); held < 38_000 || held > 38_020 {
-			t.Errorf("%d are counted as held, of 38000", held)
+		if held, _ := r.m.HeldAt(owner(-1), r.now); held < 36_000 || held > 36_020 {
+			t.Errorf("%d are counted as held, of 36000", held)
 		}
 	})
 }
