@@ -14,6 +14,20 @@ func command(t *testing.T, addr, line, want string) {
 	}
 }
 
+// awaitCommand waits for what one server has of another.
+func awaitCommand(t *testing.T, addr, line, want string) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		got, err := redistest.Command(addr, line)
+		if err == nil && got == want+"\r\n" {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%s: got %q, %v; want %q", line, got, err, want)
+		}
+	}
+}
+
 func TestServerLives(t *testing.T) {
 	s := redistest.Start(t)
 	command(t, s.Addr(), "SET a 1", "+OK")
@@ -89,7 +103,7 @@ func TestReplicaIsPromoted(t *testing.T) {
 	master := redistest.Start(t)
 	replica := redistest.StartReplica(t, master)
 	command(t, master.Addr(), "SET a 1", "+OK")
-	command(t, master.Addr(), "WAIT 1 5000", ":1")
+	awaitCommand(t, replica.Addr(), "GET a", "$1")
 	command(t, replica.Addr(), "SET a 1 NX", "-READONLY You can't write against a read only replica.")
 	master.Kill()
 	replica.Promote()
@@ -112,7 +126,7 @@ func TestClusterPromotes(t *testing.T) {
 	c := redistest.StartClusterOf(t, 3)
 	c.AddReplicas()
 	command(t, c.Masters[2].Addr(), "SET a 1", "+OK")
-	command(t, c.Masters[2].Addr(), "WAIT 1 5000", ":1")
+	awaitCommand(t, c.Replicas[2].Addr(), "DBSIZE", ":1")
 	c.Masters[2].Kill()
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		if got, err := redistest.Command(c.Replicas[2].Addr(), "GET a"); err == nil && got == "$1\r\n" {
