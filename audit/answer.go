@@ -80,6 +80,7 @@ func write(w http.ResponseWriter, r *http.Request, f *Refusal) {
 		for _, name := range stale {
 			delete(h, name)
 		}
+		dropTrailers(h)
 	}
 	for name, values := range header {
 		h[name] = values

@@ -123,6 +123,25 @@ func TestRefusedReplacesWhatTheHandlerSaid(t *testing.T) {
 	}
 }
 
+// TestRefusedDropsTrailers: what was to go out behind the handler's body does not go out behind ours.
+func TestRefusedDropsTrailers(t *testing.T) {
+	s := &spy{}
+	h := trail(t, s).Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Trailer", "X-Declared")
+		w.Header().Set(http.TrailerPrefix+"X-Late", "1")
+		audit.Refused(w, r, refusal(403))
+		w.Header().Set("X-Declared", "1")
+	}))
+	overBoth(t, h, func(t *testing.T, client *http.Client, url string) {
+		a := do(t, client, "GET", url)
+		a.isProblem(t, 403)
+		if len(a.Trailer) > 0 {
+			t.Errorf("trailer %v", a.Trailer)
+		}
+		s.one(t)
+	})
+}
+
 func TestBody(t *testing.T) {
 	body := func(f func(*http.Request, audit.Problem) (string, []byte)) func(*audit.Config) {
 		return func(c *audit.Config) { c.Body = f }

@@ -68,9 +68,8 @@ func (c *record) replace() {
 	c.sent.Store(true)
 }
 
-// dropTrailers takes away what the handler set after our 503 was sent, to go out behind it.
-func (c *record) dropTrailers() {
-	h := c.under.Header()
+// dropTrailers takes away what the handler set to go out behind its body.
+func dropTrailers(h http.Header) {
 	for name := range h {
 		if strings.HasPrefix(name, http.TrailerPrefix) {
 			delete(h, name)

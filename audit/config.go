@@ -54,6 +54,7 @@ type Done struct {
 	Panicked bool          // the handler panicked with anything but http.ErrAbortHandler
 	Stack    []byte        // where it did, as runtime/debug.Stack prints it: never the panic's value
 	Recorded bool          // the sink took the record
+	Failure  error         // what it said when it did not
 }
 
 // Log opens, carries and writes the records of requests. It is safe for concurrent use.

@@ -2,6 +2,7 @@ package audit_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -44,7 +45,7 @@ func TestDoneAndStep(t *testing.T) {
 		r.Header.Set("X-Fapi-Interaction-Id", anID)
 		h.ServeHTTP(httptest.NewRecorder(), r)
 		s.one(t).has(t, line{"latency_us": int64(7000), "status": int64(201)})
-		if d := <-over; d.Took != 12*time.Millisecond || d.Status != 201 || d.Bytes != 5 || d.Decision != "allow" || !d.Recorded || d.Panicked || d.Late != "" {
+		if d := <-over; d.Took != 12*time.Millisecond || d.Status != 201 || d.Bytes != 5 || d.Decision != "allow" || !d.Recorded || d.Failure != nil || d.Panicked || d.Late != "" {
 			t.Errorf("Done: %+v", d)
 		}
 		want := []step{{"token", 3 * time.Millisecond, refused, anID}, {"limit", 0, "", anID}}
@@ -116,7 +117,7 @@ func TestStart(t *testing.T) {
 	down = true
 	for range 2 {
 		status, header, _ = adapter(l, r(), nil, 201)
-		if d := <-over; status != 503 || header.Get("Retry-After") == "" || d.Status != 503 || d.Recorded {
+		if d := <-over; status != 503 || header.Get("Retry-After") == "" || d.Status != 503 || d.Recorded || !errors.Is(d.Failure, errDown) {
 			t.Errorf("%d %v %+v", status, header, d)
 		}
 	}

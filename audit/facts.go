@@ -118,7 +118,10 @@ func isName(s string, limit int) bool {
 // control and format characters, line separators and what is no UTF-8 become '?'.
 func clean(s string) string {
 	if len(s) <= maxText {
-		i := plain(s)
+		i := 0
+		if plain(s) {
+			return s
+		}
 		for i < len(s) && s[i] >= ' ' && s[i] < 0x7f {
 			i++
 		}

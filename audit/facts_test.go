@@ -67,7 +67,7 @@ func TestFacts(t *testing.T) {
 			line{"s": "a??b?c?d?e?f?g?h", "j": "口座 ok"}, nil},
 		{"the interaction id", []slog.Attr{attr("jti", "x-"+anID)}, line{"jti": nil}, int64(1)},
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		t.Run("A7/"+c.name, func(t *testing.T) {
 			l := with(t, c.add...)
 			l.has(t, c.want)
 			l.has(t, line{"dropped": c.dropped})
@@ -116,7 +116,7 @@ func TestOwnAttributes(t *testing.T) {
 		{"DELETE", "[::ffff:192.0.2.1]:1", "DELETE", "::ffff:192.0.2.1"},
 		{"DELETE", "bank.example:443", "DELETE", "unknown"},
 	} {
-		t.Run(c.method+" "+c.peer, func(t *testing.T) {
+		t.Run("A1,A7/"+c.method+" "+c.peer, func(t *testing.T) {
 			s := &spy{}
 			r := httptest.NewRequest("GET", "/", nil)
 			r.Method, r.RemoteAddr = c.method, c.peer

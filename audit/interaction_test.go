@@ -77,7 +77,7 @@ func TestInteractionID(t *testing.T) {
 	overBoth(t, trail(t, s).Wrap(mux), func(t *testing.T, client *http.Client, url string) {
 		for _, how := range meddling {
 			for _, c := range sentIDs {
-				t.Run("FAPI1-BASE-6.2.1-10,11,12,pitfall-108/"+how+"/"+c.name, func(t *testing.T) {
+				t.Run("A5,FAPI1-BASE-6.2.1-10,11,12,pitfall-108/"+how+"/"+c.name, func(t *testing.T) {
 					var header []string
 					for _, l := range c.lines {
 						header = append(header, "X-Fapi-Interaction-Id", l)
@@ -209,7 +209,7 @@ func TestTraceparent(t *testing.T) {
 		{"not hex", []string{strings.Replace(good, "4b", "4g", 1)}, nil},
 		{"none", nil, nil},
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		t.Run("A5/"+c.name, func(t *testing.T) {
 			_, l := ask(t, http.Header{"Traceparent": c.lines})
 			l.has(t, line{"trace_id": c.want})
 		})

@@ -126,7 +126,7 @@ func (c *record) close() {
 	}
 	cut := c.settle(p, aborted)
 	if c.lost {
-		c.dropTrailers()
+		dropTrailers(c.under.Header()) // they would go out behind our 503
 	}
 	c.over(panicked, stack)
 	if cut {

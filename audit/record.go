@@ -132,9 +132,12 @@ func (c *record) over(panicked bool, stack []byte) {
 	if c.log.done == nil {
 		return
 	}
+	c.gate.Lock()
+	failure := c.failure
+	c.gate.Unlock()
 	c.mu.Lock()
 	d := Done{Status: c.status, Bytes: c.bytes.Load(), Took: time.Since(c.began), Late: c.late,
-		Panicked: panicked, Stack: stack, Recorded: c.taken}
+		Panicked: panicked, Stack: stack, Recorded: c.taken, Failure: failure}
 	d.Decision, d.Reason = c.verdict()
 	c.mu.Unlock()
 	defer func() { _ = recover() }()

@@ -48,7 +48,7 @@ func TestRefusedOverRealServers(t *testing.T) {
 		{"429", 429, string(refused)}, {"503", 503, string(refused)}, {"wrapped", 403, string(refused)},
 		{"foreign", 500, "audit: internal error"}, {"status", 500, string(refused)}, {"zero", 500, nil},
 	} {
-		t.Run("OPS-audit-1,FAPI1-BASE-6.2.1-9,RFC9110-15.5.2/"+c.door, func(t *testing.T) {
+		t.Run("A1,A5,OPS-audit-1,FAPI1-BASE-6.2.1-9,RFC9110-15.5.2/"+c.door, func(t *testing.T) {
 			overBoth(t, trail(t, s).Wrap(mux), func(t *testing.T, client *http.Client, url string) {
 				for _, method := range []string{"GET", "HEAD", "POST"} {
 					a := do(t, client, method, url+"/"+c.door+"?access_token=eyJSECRET")
@@ -150,7 +150,7 @@ func TestReportOnly(t *testing.T) {
 		{"a final one after", []error{refusal(401), final}, 500, 1, line{"decision": "deny", "reason": string(other), "waived": string(refused)}},
 		{"none", nil, 200, 0, line{"decision": "allow", "reason": nil, "waived": nil}},
 	} {
-		t.Run("pitfall-111/"+c.name, func(t *testing.T) {
+		t.Run("H1,pitfall-111/"+c.name, func(t *testing.T) {
 			s, asked, over := &spy{}, atomic.Int64{}, make(outcomes, 1)
 			h := trail(t, s, waiver(&asked), over.into).Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				for _, err := range c.errs {

@@ -53,7 +53,7 @@ func TestSinkFailure(t *testing.T) {
 			"error": func(int) error { return errDown },
 			"panic": func(int) error { panic("SECRET") },
 		} {
-			t.Run(name+"/"+failure, func(t *testing.T) {
+			t.Run("A6,OPS-audit-2/"+name+"/"+failure, func(t *testing.T) {
 				s := &spy{}
 				over, ran := make(outcomes, 1), atomic.Int64{}
 				h := anew(t, s, func(w http.ResponseWriter, _ *http.Request) {
@@ -80,7 +80,7 @@ func TestSinkFailure(t *testing.T) {
 					if strings.Contains(a.body, "SECRET") || !strings.Contains(a.body, `"status":503`) || len(a.Trailer) > 0 {
 						t.Errorf("body %s, trailer %v", a.body, a.Trailer)
 					}
-					if d := <-over; d.Status != 503 || d.Recorded || d.Reason != audit.ErrSink || d.Bytes != int64(len(a.body)) {
+					if d := <-over; d.Status != 503 || d.Recorded || d.Failure == nil || d.Reason != audit.ErrSink || d.Bytes != int64(len(a.body)) {
 						t.Errorf("Done: %+v", d)
 					}
 				})

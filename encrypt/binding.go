@@ -14,7 +14,7 @@ type Binding struct {
 	Client string
 	// Record is what the message is about, as Config.Record gives it; empty: not bound.
 	Record string
-	// Recipient is to whom values are sealed, as Config.Recipient gives it; nil: by the Keyring.
+	// Recipient is to whom values are sealed, as Config.Recipient gives it; nil: by the Keys.
 	// It does not count when values are opened.
 	Recipient *Recipient
 }
@@ -40,6 +40,9 @@ func (f *Fields) binding(r *http.Request) (b Binding, err error) {
 	}
 	b.MediaType = jsonType
 	b.Client, b.Record = ask(f.config.Client), ask(f.config.Record)
+	if err == nil && f.customers && b.Client == "" {
+		err = unbound()
+	}
 	return b, err
 }
 
@@ -67,7 +70,7 @@ func (f *Fields) complete(b Binding) (Binding, error) {
 	if b.MediaType, ok = media([]string{b.MediaType}); !ok {
 		return b, unbound()
 	}
-	if f.config.Client != nil && b.Client == "" || f.config.Record != nil && b.Record == "" {
+	if (f.config.Client != nil || f.customers) && b.Client == "" || f.config.Record != nil && b.Record == "" {
 		return b, unbound()
 	}
 	return b, nil

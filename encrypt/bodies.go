@@ -23,8 +23,8 @@ type BodiesConfig struct {
 	// MediaType is that of sealed answers: JOSE, also if it is empty, or JOSEJWE. Both are opened.
 	MediaType string
 
-	// Keyring, Recipient, Private, Client and Record are as in Config.
-	Keyring        *Keyring
+	// Keys, Recipient, Private, Client and Record are as in Config.
+	Keys           Keys
 	Recipient      func(*http.Request) (*Recipient, error)
 	Private        *PrivateKeys
 	Client, Record func(*http.Request) (string, error)
@@ -37,12 +37,17 @@ type BodiesConfig struct {
 	// DangerouslyWhenAccepted seals an answer only if the request's Accept names JOSE or JOSEJWE, and
 	// lets all others leave in clear.
 	DangerouslyWhenAccepted bool
+	// Guard and Found are as in Config, for the answers that DangerouslyWhenAccepted lets leave in clear,
+	// which must then be JSON. In what is sealed whole there is nothing to guard.
+	Guard []string
+	Found func(Finding) error
 }
 
 // Bodies seals and opens whole bodies. It is safe for concurrent use.
 type Bodies struct {
 	config BodiesConfig
 	asks   *Fields // for client, record and recipient
+	clear  *Fields // through which goes what is not sealed; nil: it is not watched
 }
 
 // NewBodies makes a Bodies, or reports everything that is wrong with c.
@@ -56,10 +61,12 @@ func NewBodies(c BodiesConfig) (*Bodies, error) {
 	wrong(!c.Seal && !c.Open, "neither Seal nor Open")
 	wrong(c.MediaType != "" && c.MediaType != JOSE && c.MediaType != JOSEJWE, "MediaType is neither JOSE nor JOSEJWE")
 	wrong(c.DangerouslyWhenAccepted && !c.Seal, "DangerouslyWhenAccepted without Seal")
+	watched := len(c.Guard) > 0 || c.Found != nil
+	wrong(watched && !c.DangerouslyWhenAccepted, "Guard or Found where nothing leaves in clear")
 	if c.MediaType == "" {
 		c.MediaType = JOSE
 	}
-	asked := Config{Keyring: c.Keyring, Recipient: c.Recipient, Private: c.Private, Client: c.Client, Record: c.Record, MaxBody: c.MaxBody}
+	asked := Config{Keys: c.Keys, Recipient: c.Recipient, Private: c.Private, Client: c.Client, Record: c.Record, MaxBody: c.MaxBody}
 	if c.Seal {
 		asked.Seal = []string{""}
 	}
@@ -69,12 +76,20 @@ func NewBodies(c BodiesConfig) (*Bodies, error) {
 	if len(errs) > 0 && !c.Seal && !c.Open {
 		return nil, errors.Join(errs...)
 	}
-	asks, err := New(asked)
-	if err := errors.Join(append(errs, err)...); err != nil {
+	b := &Bodies{}
+	var err error
+	b.asks, err = New(asked)
+	errs = append(errs, err)
+	if watched {
+		b.clear, err = New(Config{Guard: c.Guard, Found: c.Found})
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	c.MaxBody = asks.config.MaxBody
-	return &Bodies{config: c, asks: asks}, nil
+	c.MaxBody, c.Guard = b.asks.config.MaxBody, nil
+	b.config = c
+	return b, nil
 }
 
 // Wrap opens the body of the request before next runs, and seals that of its answer. next sees the body and
@@ -96,6 +111,10 @@ func (b *Bodies) Wrap(next http.Handler) http.Handler {
 		}
 		if !seals {
 			follow(r, in)
+			if b.clear != nil {
+				b.clear.Wrap(next).ServeHTTP(w, in)
+				return
+			}
 			next.ServeHTTP(w, in)
 			return
 		}

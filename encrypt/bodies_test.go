@@ -16,8 +16,8 @@ import (
 
 func bodies(t testing.TB, c encrypt.BodiesConfig) *encrypt.Bodies {
 	t.Helper()
-	if c.Keyring == nil && c.Recipient == nil {
-		c.Keyring = ring(t, "k1")
+	if c.Keys == nil && c.Recipient == nil {
+		c.Keys = ring(t, "k1")
 	}
 	b, err := encrypt.NewBodies(c)
 	if err != nil {
@@ -39,7 +39,7 @@ func behind(t testing.TB, b *encrypt.Bodies, next http.HandlerFunc) (*httptest.S
 	return s, rec
 }
 
-// UK-enc, FAPI1-ADV-8.6.1: the whole answer is one compact JWE for the client, the whole request one for us.
+// E6, UK-enc, FAPI1-ADV-8.6.1: the whole answer is one compact JWE for the client, the whole request one for us.
 func TestBodies(t *testing.T) {
 	for _, p := range people(t) {
 		for _, mediaType := range []string{encrypt.JOSE, encrypt.JOSEJWE} {
@@ -82,7 +82,7 @@ func TestBodiesBound(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out := bodies(t, encrypt.BodiesConfig{Keyring: k, Seal: true, Client: as("c1"), Record: as("r1")})
+		out := bodies(t, encrypt.BodiesConfig{Keys: k, Seal: true, Client: as("c1"), Record: as("r1")})
 		s, _ := behind(t, out, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/plain")
 			_, _ = io.WriteString(w, "DE89")
@@ -107,7 +107,7 @@ func TestBodiesBound(t *testing.T) {
 			"in clear":       {encrypt.BodiesConfig{}, `{"a":1}`, 400},
 		} {
 			t.Run("pitfall-99/"+alg+" "+name, func(t *testing.T) {
-				c.config.Keyring, c.config.Open = k, true
+				c.config.Keys, c.config.Open = k, true
 				ran := false
 				s, rec := behind(t, bodies(t, c.config), func(_ http.ResponseWriter, r *http.Request) {
 					got, _ := io.ReadAll(r.Body)
@@ -124,7 +124,7 @@ func TestBodiesBound(t *testing.T) {
 
 func TestBodiesRefuse(t *testing.T) {
 	p := people(t)[0]
-	open := bodies(t, encrypt.BodiesConfig{Open: true, Private: p.keys(t), Keyring: ring(t, "k1"), MaxBody: 2000, DangerouslyOpenUnbound: true})
+	open := bodies(t, encrypt.BodiesConfig{Open: true, Private: p.keys(t), Keys: ring(t, "k1"), MaxBody: 2000, DangerouslyOpenUnbound: true})
 	for _, c := range []struct {
 		name, contentType, body string
 		status                  int
@@ -223,12 +223,12 @@ func TestWhenAccepted(t *testing.T) {
 
 func TestNewBodies(t *testing.T) {
 	for want, c := range map[string]encrypt.BodiesConfig{
-		"neither Seal nor Open":   {Keyring: ring(t, "k1")},
+		"neither Seal nor Open":   {Keys: ring(t, "k1")},
 		"Seal has neither":        {Seal: true},
-		"MediaType is neither":    {Seal: true, Keyring: ring(t, "k1"), MediaType: jsonType},
-		"without Seal":            {Open: true, Keyring: ring(t, "k1"), DangerouslyWhenAccepted: true},
-		"Private without a rule":  {Seal: true, Keyring: ring(t, "k1"), Private: people(t)[0].keys(t)},
-		"MaxBody or MaxValue is ": {Seal: true, Keyring: ring(t, "k1"), MaxBody: -1},
+		"MediaType is neither":    {Seal: true, Keys: ring(t, "k1"), MediaType: jsonType},
+		"without Seal":            {Open: true, Keys: ring(t, "k1"), DangerouslyWhenAccepted: true},
+		"Private without a rule":  {Seal: true, Keys: ring(t, "k1"), Private: people(t)[0].keys(t)},
+		"MaxBody or MaxValue is ": {Seal: true, Keys: ring(t, "k1"), MaxBody: -1},
 	} {
 		if _, err := encrypt.NewBodies(c); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v; want %q in it", err, want)

@@ -2,12 +2,11 @@ package encrypt
 
 import (
 	"bytes"
+	"context"
 	"crypto/subtle"
-	"encoding/json"
 	"io"
 	"mime"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -60,9 +59,9 @@ func (b *Bodies) opened(r *http.Request, bound Binding) (*http.Request, error) {
 	case !known:
 		return withBody(r, bytes.NewReader(sent), r.ContentLength), notJOSE(b.config.MediaType)
 	}
-	plain, contentType, err := b.open(sent, bound)
+	plain, contentType, err := b.open(r.Context(), sent, bound)
 	if err != nil {
-		return withBody(r, bytes.NewReader(sent), r.ContentLength), notOpened(err)
+		return withBody(r, bytes.NewReader(sent), r.ContentLength), uniform(notOpened(err))
 	}
 	out := withBody(r, bytes.NewReader(plain), int64(len(plain)))
 	describe(out, r, len(plain))
@@ -71,8 +70,8 @@ func (b *Bodies) opened(r *http.Request, bound Binding) (*http.Request, error) {
 }
 
 // open opens a whole message.
-func (b *Bodies) open(message []byte, bound Binding) (plain []byte, contentType string, err error) {
-	c, ok := split(message)
+func (b *Bodies) open(ctx context.Context, message []byte, bound Binding) (plain []byte, contentType string, err error) {
+	c, ok := split(message, maxKeyOf(b.config.Keys))
 	if !ok {
 		return nil, "", causeParts
 	}
@@ -84,7 +83,7 @@ func (b *Bodies) open(message []byte, bound Binding) (plain []byte, contentType 
 	if !ok {
 		return nil, "", causeHeader
 	}
-	from, err := b.contentOf(h, c, message)
+	from, err := b.contentOf(ctx, h, c, message, bound)
 	if err != nil {
 		return nil, "", err
 	}
@@ -107,13 +106,13 @@ func (b *Bodies) open(message []byte, bound Binding) (plain []byte, contentType 
 	return plain, contentType, nil
 }
 
-func (b *Bodies) contentOf(h header, c compact, message []byte) (*content, error) {
+func (b *Bodies) contentOf(ctx context.Context, h header, c compact, message []byte, bound Binding) (*content, error) {
 	if !h.public() {
-		k := b.config.Keyring.find(h.kid, symmetric(h.alg))
-		if k == nil {
+		if b.config.Keys == nil {
 			return nil, causeKey
 		}
-		return k.opening(c.encryptedKey)
+		from, _, err := b.config.Keys.opens(ctx, h, c.encryptedKey, Place{Client: bound.Client, Record: bound.Record})
+		return from, err
 	}
 	k, ok := b.config.Private.find(h.kid, h.alg)
 	if !ok {
@@ -129,23 +128,21 @@ func (b *Bodies) contentOf(h header, c compact, message []byte) (*content, error
 }
 
 // seal makes one message of a body.
-func (b *Bodies) seal(plain []byte, contentType, mediaType string, bound Binding) ([]byte, error) {
+func (b *Bodies) seal(ctx context.Context, plain []byte, contentType, mediaType string, bound Binding) ([]byte, error) {
 	var c *content
 	var err error
-	switch ring := b.config.Keyring; {
-	case bound.Recipient != nil:
-		c, err = bound.Recipient.sealing()
-	case !ring.count():
-		return nil, exhausted()
-	default:
-		c, err = ring.keys[0].sealing()
+	if bound.Recipient != nil {
+		if c, err = bound.Recipient.sealing(); err != nil {
+			err = unsealed(err)
+		}
+	} else {
+		c, err = b.config.Keys.seals(ctx, Place{Client: bound.Client, Record: bound.Record})
 	}
 	if err != nil {
-		return nil, unsealed(err)
+		return nil, err
 	}
-	kind, _ := json.Marshal(contentType) // a string is always written
 	own := *c
-	own.members = append(append(slices.Clip(own.members), `,"cty":`...), kind...)
+	own.members += `,"cty":` + string(jwe.AppendString(nil, contentType))
 	own.names = false
 	bound.MediaType = mediaType
 	out, work := own.seal(nil, nil, own.header(nil, bodyName, bound), plain)

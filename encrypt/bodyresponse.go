@@ -119,7 +119,7 @@ func (w *bodyResponse) sealed() ([]byte, error) {
 		h["Content-Type"] = []string{w.bodies.config.MediaType}
 		return nil, nil
 	}
-	out, err := w.bodies.seal(w.body, contentType, mediaType, w.binding)
+	out, err := w.bodies.seal(w.request.Context(), w.body, contentType, mediaType, w.binding)
 	if err == nil {
 		h["Content-Type"] = []string{w.bodies.config.MediaType}
 	}

@@ -7,9 +7,11 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/json"
+	"hash"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/tegata-go/tegata/internal/jwe"
 )
@@ -21,9 +23,25 @@ const targetInfo = "tegata/encrypt tgt"
 type content struct {
 	aead         cipher.AEAD // draws a fresh IV for every Seal and puts it first
 	targets      *targets
-	members      []byte // of the protected header, before those of the value
+	members      string // of the protected header, before those of the value
 	encryptedKey []byte // in base64url; empty where the reader has the key
 	names        bool   // the header names the rule in clear
+	bounds       *bounds
+}
+
+// bounds are how often and how long a key may seal; nil: it is gone after one message.
+type bounds struct {
+	used  atomic.Uint64
+	most  uint64
+	until time.Time // zero: for ever
+}
+
+// use counts one more value and says whether it may be sealed.
+func (b *bounds) use() bool {
+	if b == nil {
+		return true
+	}
+	return b.used.Add(1) <= b.most && (b.until.IsZero() || time.Now().Before(b.until))
 }
 
 // newContent makes the content of a key, whose targets are made from it.
@@ -36,7 +54,7 @@ func newContent(cek []byte, members string, encryptedKey []byte) (*content, erro
 	if err != nil {
 		return nil, err
 	}
-	return &content{aead: aead, targets: from, members: []byte(members), encryptedKey: encryptedKey}, nil
+	return &content{aead: aead, targets: from, members: members, encryptedKey: encryptedKey}, nil
 }
 
 // header makes the first part of values that rule names.
@@ -45,8 +63,7 @@ func (c *content) header(dst []byte, rule string, b Binding) []byte {
 	raw = append(raw, '{')
 	raw = append(raw, c.members...)
 	if c.names {
-		text, _ := json.Marshal(rule) // a string is always written
-		raw = append(append(raw, `,"field":`...), text...)
+		raw = jwe.AppendString(append(raw, `,"field":`...), rule)
 	}
 	raw = append(raw, `,"tgt":"`...)
 	raw = c.targets.appendTarget(raw, rule, b.MediaType, b.Client, b.Record)
@@ -72,15 +89,15 @@ func (c *content) seal(dst, work, header, text []byte) (out, used []byte) {
 }
 
 // targets computes targets under one key.
-type targets struct{ pool sync.Pool } // of *tagger
+type targets struct {
+	key  []byte
+	pool sync.Pool // of *tagger
+}
 
 // tagger is used by one goroutine at a time.
 type tagger struct {
-	mac interface {
-		Write([]byte) (int, error)
-		Sum([]byte) []byte
-		Reset()
-	}
+	mac        hash.Hash
+	used       bool // the mac has to forget first
 	parts, sum []byte
 }
 
@@ -89,16 +106,20 @@ func newTargets(secret []byte) (*targets, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &targets{}
-	t.pool.New = func() any { return &tagger{mac: hmac.New(sha256.New, k)} }
-	return t, nil
+	return &targets{key: k}, nil
 }
 
 // appendTarget appends the tgt of a value: see the package documentation.
 func (t *targets) appendTarget(dst []byte, name, mediaType, client, record string) []byte {
-	m := t.pool.Get().(*tagger)
-	m.parts = appendParts(m.parts[:0], "1", name, mediaType, client, record)
-	m.mac.Reset()
+	m, _ := t.pool.Get().(*tagger)
+	if m == nil {
+		m = &tagger{mac: hmac.New(sha256.New, t.key)}
+	}
+	m.parts = appendParts(slices.Grow(m.parts[:0], 24+len(name)+len(mediaType)+len(client)+len(record)), "1", name, mediaType, client, record)
+	if m.used {
+		m.mac.Reset()
+	}
+	m.used = true
 	_, _ = m.mac.Write(m.parts) // a hash never fails
 	m.sum = m.mac.Sum(m.sum[:0])
 	dst = base64.RawURLEncoding.AppendEncode(dst, m.sum)

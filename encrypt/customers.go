@@ -199,7 +199,7 @@ func (c *CustomerKeys) unseal(ctx context.Context, customer string, sealed []byt
 	if err != nil {
 		return nil, unsealed(err)
 	}
-	k, err := makeKey(Key{ID: base64.RawURLEncoding.EncodeToString(id), Secret: secret, Algorithm: A256KW})
+	k, err := makeKey(Key{ID: base64.RawURLEncoding.EncodeToString(id), Secret: secret, Algorithm: A256KW}, 0)
 	if err != nil {
 		return nil, unsealed(err)
 	}

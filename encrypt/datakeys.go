@@ -57,14 +57,14 @@ type DataKeys struct {
 	slot   chan struct{} // held by who makes a data key
 
 	mu    sync.Mutex
-	today *dataKey
+	today *content
 	known *simplelru.LRU[string, *dataKey]
 }
 
+// dataKey is one that is remembered, to open with.
 type dataKey struct {
 	content *content
 	until   time.Time
-	uses    uint64
 }
 
 // NewDataKeys makes DataKeys, or reports everything that is wrong with c. It calls neither function.
@@ -120,12 +120,10 @@ func (d *DataKeys) seals(ctx context.Context, _ Place) (*content, error) {
 func (d *DataKeys) use() *content {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.today == nil || d.today.uses >= d.config.MaxUses || !time.Now().Before(d.today.until) {
+	if d.today == nil || !d.today.bounds.use() {
 		d.today = nil
-		return nil
 	}
-	d.today.uses++
-	return d.today.content
+	return d.today
 }
 
 // renew makes a data key and lets the service wrap it. The first use is the caller's.
@@ -146,9 +144,11 @@ func (d *DataKeys) renew(ctx context.Context) (*content, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	// Not the entry of the cache: a key that is opened often must not be counted as one that seals.
-	d.today = &dataKey{content: made, until: time.Now().Add(d.config.MaxAge), uses: 1}
-	return made, nil
+	today := *made // what is remembered opens only
+	today.bounds = &bounds{most: d.config.MaxUses, until: time.Now().Add(d.config.MaxAge)}
+	today.bounds.used.Add(1)
+	d.today = &today
+	return d.today, nil
 }
 
 // keep remembers a data key.

@@ -11,11 +11,17 @@
 //
 // # Whose key
 //
-// A Keyring is shared inside the bank. Its A256KW keys wrap one fresh content key for every message, so that
-// no key can be used too often; its A256GCM keys seal values themselves ("alg":"dir"), are counted, and stop
-// in time. A Recipient is the public key of whoever asks: ECDH-ES+A256KW, ECDH-ES or RSA-OAEP-256, again with
-// one content key for every message. PrivateKeys open what was sealed to us. DataKeys are wrapped by a key
-// management service, CustomerKeys can be destroyed one by one.
+// Keys seal and open what stays in the bank, in messages and in store. A Keyring is shared: its A256KW keys
+// wrap one fresh content key for every message, so that no key can be used too often; its A256GCM keys seal
+// values themselves ("alg":"dir"), are counted, and stop in time. DataKeys are wrapped by a key management
+// service and seal a number of values for a time; CustomerKeys can be destroyed one by one.
+//
+// A Recipient is the public key of whoever asks: ECDH-ES+A256KW, ECDH-ES or RSA-OAEP-256, again with one
+// content key for every message. PrivateKeys open what was sealed to us.
+//
+// Every IV is 96 random bits that are drawn when it is used: processes that share a key, before and after a
+// restart, have no counter in common that could repeat one. Copies of a running machine have the generator of
+// their kernel for that.
 //
 // # What a value is bound to
 //
@@ -52,7 +58,7 @@
 // sent yet the answer becomes 500, afterwards the connection is cut. Config.Found is told of what leaves in
 // clear and looks like a card number, an IBAN or an Individual Number.
 //
-// A response value that is already sealed for the same target under the Keyring is recognised by opening it,
+// A response value that is already sealed for the same target under the Keys is recognised by opening it,
 // and is not sealed twice. Whoever can choose the value of a field can so put a sealed value there that was
 // meant for the same rule, client and record: one more reason to bind both.
 //

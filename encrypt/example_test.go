@@ -20,9 +20,9 @@ func ExampleFields_Wrap() {
 		panic(err)
 	}
 	fields, err := encrypt.New(encrypt.Config{
-		Keyring: ring,
-		Seal:    []string{"/accounts/*/iban"},
-		Open:    []string{"/creditorAccount"},
+		Keys: ring,
+		Seal: []string{"/accounts/*/iban"},
+		Open: []string{"/creditorAccount"},
 	})
 	if err != nil {
 		panic(err)

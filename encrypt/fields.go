@@ -22,8 +22,9 @@ const (
 type Config struct {
 	_ [0]func()
 
-	// Keyring seals, unless there is a Recipient, and opens what its keys sealed.
-	Keyring *Keyring
+	// Keys seal, unless there is a Recipient, and open what they sealed. DataKeys are asked with the
+	// request's context. Of CustomerKeys the one that Client names is used, the same for the whole message.
+	Keys Keys
 	// Recipient, if given, gives the public key of whoever asks, for example by the client in the
 	// token, and what is answered is sealed to it alone. It is asked before the handler runs; an error
 	// refuses the request as it says, and no Recipient as ErrRecipient.
@@ -42,7 +43,8 @@ type Config struct {
 	Member string
 
 	// Guard names members, in any case and at any depth, that must not leave in clear: an answer that
-	// has one which no rule of Seal names is refused with ErrUnsealed.
+	// has one which no rule of Seal names is refused with ErrUnsealed. Guard and Found need no rule: what
+	// goes through a Fields must be JSON all the same.
 	Guard []string
 	// Found, if given, is told of everything in the names, strings and numbers of an answer that
 	// leaves in clear and looks like a card number, an IBAN or an Individual Number. An error of it
@@ -74,6 +76,9 @@ type Config struct {
 // Fields seals and opens the fields of messages. It is safe for concurrent use.
 type Fields struct {
 	config     Config
+	ring       *Keyring // Keys, if they are one
+	customers  bool     // Keys are CustomerKeys: nothing goes without a client
+	answers    bool     // answers go through rules, or are watched
 	seal, open direction
 	before     []byte // what stands before a sealed string
 	guarded    [][]byte
@@ -83,7 +88,9 @@ type Fields struct {
 // New makes a Fields, or reports everything that is wrong with the Config.
 func New(c Config) (*Fields, error) {
 	errs := c.check()
-	f := &Fields{config: c, made: true}
+	f := &Fields{config: c, made: true, answers: len(c.Seal)+len(c.Guard) > 0 || c.Found != nil}
+	f.ring, _ = c.Keys.(*Keyring)
+	_, f.customers = c.Keys.(*CustomerKeys)
 	f.config.MaxBody = or(c.MaxBody, defaultBody)
 	f.config.MaxValue = or(c.MaxValue, defaultValue)
 	f.config.MaxDepth = min(or(max(c.MaxDepth, 0), defaultDepth), mostDepth)
@@ -110,8 +117,8 @@ func New(c Config) (*Fields, error) {
 	f.config.Seal, f.config.Open, f.config.Guard = nil, nil, nil // the caller's slices are not kept
 	for _, d := range []*direction{&f.seal, &f.open} {
 		for i := range d.rules.Len() {
-			if c.Keyring != nil {
-				d.plain = append(d.plain, c.Keyring.keys[0].own.header(nil, d.rules.Text(i), Binding{MediaType: jsonType}))
+			if f.ring != nil {
+				d.plain = append(d.plain, f.ring.keys[0].own.header(nil, d.rules.Text(i), Binding{MediaType: jsonType}))
 			}
 		}
 	}
@@ -125,11 +132,11 @@ func (c *Config) check() (errs []error) {
 			errs = append(errs, errors.New("encrypt: "+text))
 		}
 	}
-	wrong(c.Keyring != nil && len(c.Keyring.keys) == 0, "a Keyring made without NewKeyring")
+	errs = append(errs, checkKeys(c.Keys))
 	wrong(c.Private != nil && len(c.Private.keys) == 0, "Private was made without ParsePrivateKeys")
-	wrong(len(c.Seal)+len(c.Open) == 0, "no rule in Seal or Open")
-	wrong(len(c.Seal) > 0 && c.Keyring == nil && c.Recipient == nil, "Seal has neither Keyring nor Recipient")
-	wrong(len(c.Open) > 0 && c.Keyring == nil && c.Private == nil, "Open has neither Keyring nor Private")
+	wrong(len(c.Seal)+len(c.Open)+len(c.Guard) == 0 && c.Found == nil, "no rule in Seal or Open, and nothing to guard")
+	wrong(len(c.Seal) > 0 && c.Keys == nil && c.Recipient == nil, "Seal has neither Keys nor Recipient")
+	wrong(len(c.Open) > 0 && c.Keys == nil && c.Private == nil, "Open has neither Keys nor Private")
 	wrong(len(c.Seal) == 0 && c.Recipient != nil, "Recipient without a rule in Seal")
 	wrong(len(c.Open) == 0 && c.Private != nil, "Private without a rule in Open")
 	wrong(c.MaxBody < 0 || c.MaxBody > mostBytes || c.MaxValue < 0 || c.MaxValue > mostBytes,

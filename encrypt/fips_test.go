@@ -36,14 +36,14 @@ func everything(t *testing.T) {
 	rules := []string{"/a"}
 	both := func(name string, f *encrypt.Fields, b encrypt.Binding) {
 		sealed := seal(t, f, `{"a":"DE89"}`, b)
-		if back, err := f.OpenJSON(nil, []byte(sealed), encrypt.Binding{}); err != nil || string(back) != `{"a":"DE89"}` {
+		if back, err := f.OpenJSON(context.Background(), nil, []byte(sealed), encrypt.Binding{}); err != nil || string(back) != `{"a":"DE89"}` {
 			t.Error(name, string(back), err)
 		}
 	}
-	both("A256GCM", fields(t, encrypt.Config{Keyring: ring(t, "k1"), Seal: rules, Open: rules}), encrypt.Binding{})
-	both("A256KW", fields(t, encrypt.Config{Keyring: wrapping(t, "k1"), Seal: rules, Open: rules}), encrypt.Binding{})
+	both("A256GCM", fields(t, encrypt.Config{Keys: ring(t, "k1"), Seal: rules, Open: rules}), encrypt.Binding{})
+	both("A256KW", fields(t, encrypt.Config{Keys: wrapping(t, "k1"), Seal: rules, Open: rules}), encrypt.Binding{})
 	for _, p := range people(t) {
-		both(p.alg, fields(t, encrypt.Config{Recipient: p.recipient(t).Always, Seal: rules, Keyring: ring(t, "k1"), Private: p.keys(t), Open: rules}),
+		both(p.alg, fields(t, encrypt.Config{Recipient: p.recipient(t).Always, Seal: rules, Keys: ring(t, "k1"), Private: p.keys(t), Open: rules}),
 			encrypt.Binding{Recipient: p.recipient(t)})
 	}
 	for name, keys := range sources(t) {
@@ -54,6 +54,14 @@ func everything(t *testing.T) {
 		}
 		if back, err := v.Open(context.Background(), sealed, home); err != nil || string(back) != "DE89" {
 			t.Error(name, err)
+		}
+	}
+	for name, keys := range sources(t) {
+		mine := encrypt.Binding{Client: "c1"}
+		f := fields(t, encrypt.Config{Keys: keys, Seal: rules, Open: rules})
+		sealed := seal(t, f, `{"a":"DE89"}`, mine)
+		if back, err := f.OpenJSON(context.Background(), nil, []byte(sealed), mine); err != nil || string(back) != `{"a":"DE89"}` {
+			t.Error(name, string(back), err)
 		}
 	}
 	if len(ring(t, "k1").Digests("a", []byte("b"))) != 1 {

@@ -2,10 +2,13 @@ package encrypt_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,7 +21,7 @@ import (
 
 // Whatever opens was sealed with the key: jwx opens it too, to the same bytes.
 func FuzzOpen(f *testing.F) {
-	fs := fields(f, encrypt.Config{Keyring: ring(f, "k1", "k2"), Seal: []string{"/a"}, Open: []string{"/a"}})
+	fs := fields(f, encrypt.Config{Keys: ring(f, "k1", "k2"), Seal: []string{"/a"}, Open: []string{"/a"}})
 	good := sealedAt(f, seal(f, fs, `{"a":"DE89"}`, encrypt.Binding{}), "a")
 	seeds := hostile(f, good)
 	if len(seeds) == 0 {
@@ -30,7 +33,7 @@ func FuzzOpen(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, value string) {
 		text, _ := json.Marshal(value)
-		out, err := fs.OpenJSON(nil, fmt.Appendf(nil, `{"a":%s}`, text), encrypt.Binding{})
+		out, err := fs.OpenJSON(context.Background(), nil, fmt.Appendf(nil, `{"a":%s}`, text), encrypt.Binding{})
 		var refusal *audit.Refusal
 		if err != nil {
 			if !errors.As(err, &refusal) || refusal.Reason != encrypt.ErrOpen && refusal.Reason != encrypt.ErrTooLarge {
@@ -45,28 +48,33 @@ func FuzzOpen(f *testing.F) {
 	})
 }
 
-// Open after Seal is identity on the bytes of every document.
+// E4: open after seal is identity on the bytes of every document, whatever the kind of key.
 func FuzzRoundTrip(f *testing.F) {
 	rules := []string{"/a/*/v", "/b", "/0", "/c"}
-	fs := fields(f, encrypt.Config{Seal: rules, Open: rules})
-	if len(exact) == 0 {
+	var kinds []*encrypt.Fields
+	all := sources(f)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		kinds = append(kinds, fields(f, encrypt.Config{Keys: all[name], Seal: rules, Open: rules}))
+	}
+	if len(exact) == 0 || len(kinds) == 0 {
 		f.Fatal("no seeds")
 	}
 	for _, v := range exact {
-		f.Add([]byte(`{"a":[{"v":`+v+`}],"b":`+v+`}`), "client", "")
-		f.Add([]byte(`[`+v+`]`), "", "record")
+		f.Add([]byte(`{"a":[{"v":`+v+`}],"b":`+v+`}`), "client", "", byte(0))
+		f.Add([]byte(`[`+v+`]`), "client", "record", byte(len(v)))
 	}
-	f.Fuzz(func(t *testing.T, doc []byte, client, record string) {
+	f.Fuzz(func(t *testing.T, doc []byte, client, record string, kind byte) {
+		fs := kinds[int(kind)%len(kinds)]
 		b := encrypt.Binding{Client: client, Record: record}
-		sealed, err := fs.SealJSON(nil, doc, b)
+		sealed, err := fs.SealJSON(context.Background(), nil, doc, b)
 		if err != nil {
 			return
 		}
-		back, err := fs.OpenJSON(nil, sealed, b)
+		back, err := fs.OpenJSON(context.Background(), nil, sealed, b)
 		if err != nil || !bytes.Equal(back, doc) {
 			t.Fatalf("%q became %q, then %q, %v", doc, sealed, back, err)
 		}
-		again, err := fs.SealJSON(nil, sealed, b)
+		again, err := fs.SealJSON(context.Background(), nil, sealed, b)
 		if err != nil || !bytes.Equal(again, sealed) {
 			t.Fatalf("%q sealed again became %q, %v", sealed, again, err)
 		}

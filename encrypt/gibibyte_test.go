@@ -13,7 +13,8 @@ import (
 )
 
 // A response of 1 GiB, a sealed field in each record, passes in constant memory: what the heap holds is
-// looked at all the way, right after a collection, and stays within a megabyte of where it began.
+// looked at all the way, right after a collection, and stays within a megabyte of where it began. With a key that seals
+// by itself it is no different: 64 MiB of that show it.
 func TestGibibyte(t *testing.T) {
 	if testing.Short() || raceDetector {
 		t.Skip("a gibibyte takes seconds")
@@ -26,12 +27,12 @@ func TestGibibyte(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		return m.HeapAlloc
 	}
-	for _, alg := range []string{encrypt.A256KW, encrypt.A256GCM} {
+	for alg, size := range map[string]int{encrypt.A256KW: 1 << 30, encrypt.A256GCM: 1 << 26} {
 		k, err := encrypt.NewKeyring(encrypt.KeyringConfig{Keys: []encrypt.Key{{ID: "k1", Secret: secret(1), Algorithm: alg}}, Processes: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
-		f := fields(t, encrypt.Config{Keyring: k, Seal: []string{"/accounts/*/iban"}, Guard: []string{"iban"}})
+		f := fields(t, encrypt.Config{Keys: k, Seal: []string{"/accounts/*/iban"}, Guard: []string{"iban"}})
 		defer debug.SetGCPercent(debug.SetGCPercent(100))
 		w := &counting{header: http.Header{}}
 		var most, before uint64
@@ -40,7 +41,7 @@ func TestGibibyte(t *testing.T) {
 			_, _ = io.WriteString(rw, `{"accounts":[`)
 			_, _ = rw.Write(piece)
 			before = heap()
-			for n := 0; w.bytes < 1<<30; n++ {
+			for n := 0; w.bytes < size; n++ {
 				if _, err := rw.Write(piece); err != nil {
 					t.Fatal(err)
 				}
@@ -51,7 +52,7 @@ func TestGibibyte(t *testing.T) {
 			_, _ = io.WriteString(rw, `{}]}`)
 		})).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 		t.Logf("%s: %d bytes, heap %d before, %d at most", alg, w.bytes, before, most)
-		if w.bytes < 1<<30 || most > before+1<<20 {
+		if w.bytes < size || most > before+1<<20 {
 			t.Errorf("%s: %d bytes, heap %d before, %d at most", alg, w.bytes, before, most)
 		}
 	}

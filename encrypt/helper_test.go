@@ -46,8 +46,8 @@ func ring(t testing.TB, ids ...string) *encrypt.Keyring {
 // fields is New with a Keyring of key k1 unless c has one.
 func fields(t testing.TB, c encrypt.Config) *encrypt.Fields {
 	t.Helper()
-	if c.Keyring == nil {
-		c.Keyring = ring(t, "k1")
+	if c.Keys == nil {
+		c.Keys = ring(t, "k1")
 	}
 	f, err := encrypt.New(c)
 	if err != nil {
@@ -58,7 +58,7 @@ func fields(t testing.TB, c encrypt.Config) *encrypt.Fields {
 
 func seal(t testing.TB, f *encrypt.Fields, text string, b encrypt.Binding) string {
 	t.Helper()
-	out, err := f.SealJSON(nil, []byte(text), b)
+	out, err := f.SealJSON(context.Background(), nil, []byte(text), b)
 	if err != nil {
 		t.Fatalf("SealJSON: %v", err)
 	}

@@ -2,6 +2,7 @@ package encrypt_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
@@ -122,7 +123,7 @@ func decode(t testing.TB, s string) string {
 	return string(raw)
 }
 
-// Everything that cannot be opened gets one answer, byte for byte, and the handler does not run.
+// E11: everything that cannot be opened gets one answer, byte for byte, and the handler does not run.
 func TestRefusesHostile(t *testing.T) {
 	f := fields(t, encrypt.Config{Seal: []string{"/a"}, Open: []string{"/a"}})
 	good := sealedAt(t, seal(t, f, `{"a":"DE89"}`, encrypt.Binding{}), "a")
@@ -197,7 +198,7 @@ func TestEveryByteCounts(t *testing.T) {
 		} else {
 			bad[i] = flip(bad[i])
 		}
-		if _, err := f.OpenJSON(nil, fmt.Appendf(nil, `{"a":"%s"}`, bad), encrypt.Binding{}); !errors.Is(err, encrypt.ErrOpen) {
+		if _, err := f.OpenJSON(context.Background(), nil, fmt.Appendf(nil, `{"a":"%s"}`, bad), encrypt.Binding{}); !errors.Is(err, encrypt.ErrOpen) {
 			t.Fatalf("character %d: %v", i, err)
 		}
 	}

@@ -19,6 +19,7 @@ const (
 	causeParts      why = "not a compact JWE"
 	causeHeader     why = "header not acceptable"
 	causeKey        why = "unknown key"
+	causeErased     why = "key erased"
 	causeUnwraps    why = "too many content keys"
 	causeTarget     why = "sealed for another target"
 	causeTag        why = "not authentic"
@@ -28,11 +29,8 @@ const (
 // compact is a compact JWE in its five parts (RFC 7516 §7.1), which are still in base64url.
 type compact struct{ header, encryptedKey, iv, sealed, tag []byte }
 
-// split takes a compact JWE apart.
-func split(text []byte) (c compact, ok bool) { return splitParts(text, maxKeyText) }
-
-// splitParts is split with a bound for the encrypted key.
-func splitParts(text []byte, maxKey int) (c compact, ok bool) {
+// split takes a compact JWE apart, whose encrypted key has a bound.
+func split(text []byte, maxKey int) (c compact, ok bool) {
 	// Decoders in Go skip line ends; of what else is not base64url they tell.
 	if bytes.Count(text, []byte{'.'}) != 4 || bytes.IndexByte(text, '\n') >= 0 || bytes.IndexByte(text, '\r') >= 0 {
 		return c, false
@@ -118,7 +116,7 @@ func (p *pass) opened(rule int, text []byte, acceptUnbound bool) ([]byte, error)
 	if !ok || len(text) < 2 || text[0] != '"' {
 		return nil, causeParts
 	}
-	c, ok := split(text[1 : len(text)-1])
+	c, ok := split(text[1:len(text)-1], maxKeyOf(p.fields.config.Keys))
 	if !ok {
 		return nil, causeParts
 	}
@@ -144,9 +142,8 @@ func (p *pass) opened(rule int, text []byte, acceptUnbound bool) ([]byte, error)
 
 // contentOf finds the key that a value was sealed with, and whether it is where it belongs.
 func (p *pass) contentOf(rule int, c compact, text []byte, acceptUnbound bool) (from *content, target bool, err error) {
-	ring := p.fields.config.Keyring
-	if ring != nil && subtle.ConstantTimeCompare(c.header, p.header(rule)) == 1 { // nearly always
-		from, err = p.unwrap(ring.keys[0], c.encryptedKey)
+	if ring := p.fields.ring; ring != nil && subtle.ConstantTimeCompare(c.header, p.header(rule)) == 1 { // nearly always
+		from, err = p.unwrap(header{alg: ring.keys[0].algorithm, kid: ring.keys[0].id}, c.encryptedKey)
 		return from, true, err
 	}
 	h, ok := readHeader(c.header)
@@ -155,16 +152,15 @@ func (p *pass) contentOf(rule int, c compact, text []byte, acceptUnbound bool) (
 	}
 	if h.public() {
 		from, err = p.unwrapPrivate(h, text)
-	} else if k := ring.find(h.kid, symmetric(h.alg)); k != nil {
-		from, err = p.unwrap(k, c.encryptedKey)
 	} else {
-		err = causeKey
+		from, err = p.unwrap(h, c.encryptedKey)
 	}
 	if err != nil {
 		return nil, false, err
 	}
 	name := p.direction.rules.Text(rule)
 	if h.target == "" {
+		p.last.current = false
 		return from, acceptUnbound, nil
 	}
 	var room [64]byte
@@ -172,24 +168,28 @@ func (p *pass) contentOf(rule int, c compact, text []byte, acceptUnbound bool) (
 	return from, subtle.ConstantTimeCompare([]byte(h.target), expected) == 1 && (h.field == "" || h.field == name), nil
 }
 
-// unwrap gives the content of a value under k. One message mostly has one content key.
-func (p *pass) unwrap(k *key, encryptedKey []byte) (*content, error) {
-	if k.block == nil {
-		return k.opening(encryptedKey)
+// unwrap gives the content of a value of the Keys. One message mostly has one content key.
+func (p *pass) unwrap(h header, encryptedKey []byte) (*content, error) {
+	if p.fields.config.Keys == nil {
+		return nil, causeKey
 	}
-	if p.last.key == k && bytes.Equal(p.last.encryptedKey, encryptedKey) {
-		return p.last.content, nil
+	last := &p.last
+	if last.content != nil && last.alg == h.alg && last.kid == h.kid && bytes.Equal(last.encryptedKey, encryptedKey) {
+		last.current = last.today
+		return last.content, nil
 	}
-	c, err := k.opening(encryptedKey)
-	if err == nil {
-		p.last.key, p.last.content = k, c
-		p.last.encryptedKey = append(p.last.encryptedKey[:0], encryptedKey...)
+	c, today, err := p.fields.config.Keys.opens(p.ctx, h, encryptedKey, Place{Client: p.binding.Client, Record: p.binding.Record})
+	if err != nil {
+		return nil, err
 	}
-	return c, err
+	last.alg, last.kid, last.content, last.today, last.current = h.alg, h.kid, c, today, today
+	last.encryptedKey = append(last.encryptedKey[:0], encryptedKey...)
+	return c, nil
 }
 
 // unwrapPrivate gives the content of a value that was sealed to a public key of ours.
 func (p *pass) unwrapPrivate(h header, text []byte) (*content, error) {
+	p.last.current = false
 	k, ok := p.fields.config.Private.find(h.kid, h.alg)
 	if !ok {
 		return nil, causeKey

@@ -2,6 +2,7 @@ package encrypt_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
@@ -83,7 +84,7 @@ func TestSealedForm(t *testing.T) {
 	}
 }
 
-// RFC7518-5.3: no IV is used twice.
+// E2, RFC7518-5.3: no IV is used twice.
 func TestFreshIV(t *testing.T) {
 	n := 1_000_000
 	if testing.Short() || raceDetector {
@@ -95,7 +96,7 @@ func TestFreshIV(t *testing.T) {
 	var out []byte
 	for len(seen) < n {
 		var err error
-		if out, err = f.SealJSON(out[:0], doc, encrypt.Binding{}); err != nil {
+		if out, err = f.SealJSON(context.Background(), out[:0], doc, encrypt.Binding{}); err != nil {
 			t.Fatal(err)
 		}
 		for value := range bytes.SplitSeq(out, []byte(",")) {
@@ -110,13 +111,13 @@ func TestFreshIV(t *testing.T) {
 
 // Values that a JOSE library made are opened, whatever the order of its header.
 func TestOpensForeign(t *testing.T) {
-	f := fields(t, encrypt.Config{Keyring: ring(t, "k2", "k1"), Open: []string{"/a"}})
+	f := fields(t, encrypt.Config{Keys: ring(t, "k2", "k1"), Open: []string{"/a"}})
 	tgt := target(t, "k1", "/a", jsonType, "", "")
 	for _, head := range []string{
 		`{"tgt":"` + tgt + `","kid":"k1","enc":"A256GCM","alg":"dir"}`,
 		` { "alg" : "dir" , "enc":"A256GCM", "kid":"\u006b1","tgt":"` + tgt + `"} `,
 	} {
-		out, err := f.OpenJSON(nil, []byte(`{"a":"`+foreign(t, "k1", head, `0.10`)+`"}`), encrypt.Binding{})
+		out, err := f.OpenJSON(context.Background(), nil, []byte(`{"a":"`+foreign(t, "k1", head, `0.10`)+`"}`), encrypt.Binding{})
 		if err != nil || string(out) != `{"a":0.10}` {
 			t.Error(string(out), err)
 		}
@@ -128,7 +129,7 @@ func TestOpensForeign(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, err := f.OpenJSON(nil, []byte(`{"a":"`+string(made)+`"}`), encrypt.Binding{}); err != nil || string(out) != `{"a":{"x":1e400}}` {
+	if out, err := f.OpenJSON(context.Background(), nil, []byte(`{"a":"`+string(made)+`"}`), encrypt.Binding{}); err != nil || string(out) != `{"a":{"x":1e400}}` {
 		t.Error(string(out), err)
 	}
 }
@@ -138,15 +139,15 @@ func TestDangerouslyOpenUnbound(t *testing.T) {
 	strict := fields(t, encrypt.Config{Open: []string{"/a"}})
 	loose := fields(t, encrypt.Config{Open: []string{"/a"}, DangerouslyOpenUnbound: true})
 	doc := []byte(`{"a":"` + foreign(t, "k1", plainHead, `1`) + `"}`)
-	_, err := strict.OpenJSON(nil, doc, encrypt.Binding{})
+	_, err := strict.OpenJSON(context.Background(), nil, doc, encrypt.Binding{})
 	refused(t, err, encrypt.ErrOpen, 400)
-	if out, err := loose.OpenJSON(nil, doc, encrypt.Binding{Client: "c"}); err != nil || string(out) != `{"a":1}` {
+	if out, err := loose.OpenJSON(context.Background(), nil, doc, encrypt.Binding{Client: "c"}); err != nil || string(out) != `{"a":1}` {
 		t.Error(string(out), err)
 	}
 	// A target that is there still counts, an empty one too.
 	for _, tgt := range []string{target(t, "k1", "/b", jsonType, "", ""), "", "x"} {
 		head := strings.TrimSuffix(plainHead, "}") + `,"tgt":"` + tgt + `"}`
-		_, err := loose.OpenJSON(nil, []byte(`{"a":"`+foreign(t, "k1", head, `1`)+`"}`), encrypt.Binding{})
+		_, err := loose.OpenJSON(context.Background(), nil, []byte(`{"a":"`+foreign(t, "k1", head, `1`)+`"}`), encrypt.Binding{})
 		refused(t, err, encrypt.ErrOpen, 400)
 	}
 }

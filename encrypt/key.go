@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"sync/atomic"
 
 	"github.com/tegata-go/tegata/internal/jwe"
 )
@@ -77,10 +76,10 @@ type key struct {
 	block     cipher.Block // of A256KW
 	own       content      // of A256GCM; of A256KW all but the cipher
 	digests   []byte       // the key of searchable digests
-	sealed    atomic.Uint64
 }
 
-func makeKey(k Key) (*key, error) {
+// makeKey makes a key of which an A256GCM key seals limit values.
+func makeKey(k Key, limit uint64) (*key, error) {
 	made := &key{id: k.ID, algorithm: k.Algorithm}
 	alg := "dir"
 	if k.Algorithm != A256GCM {
@@ -90,8 +89,10 @@ func makeKey(k Key) (*key, error) {
 	if err != nil {
 		return nil, err
 	}
-	if made.own = *own; alg == A256KW {
-		made.own.aead = nil
+	made.own = *own
+	made.own.bounds = &bounds{most: limit}
+	if alg == A256KW {
+		made.own.aead, made.own.bounds = nil, nil // a message has its own
 		if made.block, err = aes.NewCipher(k.Secret); err != nil {
 			return nil, err
 		}

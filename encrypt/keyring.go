@@ -32,10 +32,7 @@ type KeyringConfig struct {
 
 // Keyring seals with its first key and opens with all. It is safe for concurrent use and never
 // shows its keys.
-type Keyring struct {
-	keys  []*key
-	limit uint64 // of values sealed under one key
-}
+type Keyring struct{ keys []*key }
 
 // NewKeyring makes a Keyring, or reports everything that is wrong with the keys.
 func NewKeyring(c KeyringConfig) (*Keyring, error) {
@@ -64,9 +61,9 @@ func NewKeyring(c KeyringConfig) (*Keyring, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	ring := &Keyring{limit: maxSeals / uint64(c.Processes)}
+	ring := &Keyring{}
 	for _, k := range c.Keys {
-		made, err := makeKey(k)
+		made, err := makeKey(k, maxSeals/uint64(c.Processes))
 		if err != nil {
 			return nil, fmt.Errorf("encrypt: %w", err)
 		}
@@ -84,7 +81,8 @@ func (k *Keyring) Remaining() uint64 {
 	case k.keys[0].algorithm == A256KW:
 		return math.MaxUint64
 	}
-	return k.limit - min(k.limit, k.keys[0].sealed.Load())
+	b := k.keys[0].own.bounds
+	return b.most - min(b.most, b.used.Load())
 }
 
 // Format writes no more than that this is a keyring, whatever the verb.
@@ -102,10 +100,4 @@ func (k *Keyring) find(id, algorithm string) *key {
 		}
 	}
 	return nil
-}
-
-// count says whether one more value may be sealed with the first key.
-func (k *Keyring) count() bool {
-	first := k.keys[0]
-	return first.algorithm == A256KW || first.sealed.Add(1) <= k.limit
 }

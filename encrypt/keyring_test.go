@@ -1,6 +1,7 @@
 package encrypt_test
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -61,8 +62,8 @@ func TestSecretsAreCopied(t *testing.T) {
 		t.Fatal(err)
 	}
 	clear(s)
-	sealed := seal(t, fields(t, encrypt.Config{Keyring: k, Seal: []string{"/a"}}), `{"a":1}`, encrypt.Binding{})
-	if _, err := fields(t, encrypt.Config{Open: []string{"/a"}}).OpenJSON(nil, []byte(sealed), encrypt.Binding{}); err != nil {
+	sealed := seal(t, fields(t, encrypt.Config{Keys: k, Seal: []string{"/a"}}), `{"a":1}`, encrypt.Binding{})
+	if _, err := fields(t, encrypt.Config{Open: []string{"/a"}}).OpenJSON(context.Background(), nil, []byte(sealed), encrypt.Binding{}); err != nil {
 		t.Error(err)
 	}
 }
@@ -72,7 +73,7 @@ func TestSecretsDoNotPrint(t *testing.T) {
 	s := secret('1')
 	key := encrypt.Key{ID: "k1", Secret: s}
 	k := ring(t, "k1")
-	f := fields(t, encrypt.Config{Keyring: k, Seal: []string{"/a"}})
+	f := fields(t, encrypt.Config{Keys: k, Seal: []string{"/a"}})
 	c := encrypt.KeyringConfig{Keys: []encrypt.Key{key}}
 	var out strings.Builder
 	for _, v := range []any{key.Secret, &key.Secret, key, &key, []encrypt.Key{key}, k, f} {
@@ -104,13 +105,13 @@ func TestSecretsDoNotPrint(t *testing.T) {
 	}
 }
 
-// RFC7518-5.3: 2^32 values in all, so each process stops at its share.
+// E2, RFC7518-5.3: 2^32 values in all, so each process stops at its share.
 func TestKeyIsUsedUp(t *testing.T) {
 	k, err := encrypt.NewKeyring(encrypt.KeyringConfig{Keys: []encrypt.Key{{ID: "k1", Secret: secret('1'), Algorithm: encrypt.A256GCM}}, Processes: 1 << 30})
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := fields(t, encrypt.Config{Keyring: k, Seal: []string{"/*"}, Open: []string{"/*"}})
+	f := fields(t, encrypt.Config{Keys: k, Seal: []string{"/*"}, Open: []string{"/*"}})
 	if k.Remaining() != 4 {
 		t.Fatal(k.Remaining())
 	}
@@ -118,12 +119,12 @@ func TestKeyIsUsedUp(t *testing.T) {
 	if k.Remaining() != 1 {
 		t.Fatal(k.Remaining())
 	}
-	out, err := f.SealJSON([]byte("x"), []byte(`[1,2]`), encrypt.Binding{})
+	out, err := f.SealJSON(context.Background(), []byte("x"), []byte(`[1,2]`), encrypt.Binding{})
 	refused(t, err, encrypt.ErrExhausted, http.StatusServiceUnavailable)
 	if string(out) != "x" || k.Remaining() != 0 {
 		t.Error(out, k.Remaining())
 	}
-	if got, err := f.OpenJSON(nil, []byte(sealed), encrypt.Binding{}); err != nil || string(got) != `[1,2,3]` {
+	if got, err := f.OpenJSON(context.Background(), nil, []byte(sealed), encrypt.Binding{}); err != nil || string(got) != `[1,2,3]` {
 		t.Error("a key that is used up no longer opens:", err)
 	}
 	s, rec := server(t, f, nil, func(w http.ResponseWriter, _ *http.Request) {
@@ -144,11 +145,11 @@ func TestZeroKeyring(t *testing.T) {
 	if k.Remaining() != 0 {
 		t.Error(k.Remaining())
 	}
-	if _, err := encrypt.New(encrypt.Config{Keyring: &k, Seal: []string{"/a"}}); err == nil {
+	if _, err := encrypt.New(encrypt.Config{Keys: &k, Seal: []string{"/a"}}); err == nil {
 		t.Error("accepted")
 	}
 	var f encrypt.Fields
-	_, err := f.SealJSON(nil, []byte(`{}`), encrypt.Binding{})
+	_, err := f.SealJSON(context.Background(), nil, []byte(`{}`), encrypt.Binding{})
 	refused(t, err, encrypt.ErrUnsealed, 500)
 	if _, err := f.OpenBody(&http.Request{}); !errors.Is(err, encrypt.ErrUnsealed) {
 		t.Error(err)

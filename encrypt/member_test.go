@@ -1,6 +1,7 @@
 package encrypt_test
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"strings"
@@ -24,7 +25,7 @@ func TestMember(t *testing.T) {
 			if twice := seal(t, f, sealed, encrypt.Binding{}); twice != sealed {
 				t.Errorf("sealed twice: %s", twice)
 			}
-			if back, err := f.OpenJSON(nil, []byte(sealed), encrypt.Binding{}); err != nil || string(back) != doc {
+			if back, err := f.OpenJSON(context.Background(), nil, []byte(sealed), encrypt.Binding{}); err != nil || string(back) != doc {
 				t.Errorf("%q: %s, %v", rule, back, err)
 			}
 		}
@@ -35,22 +36,22 @@ func TestMember(t *testing.T) {
 	}
 	good := p.sealAlone(t, `[1]`)
 	for _, in := range []string{`{"encryptedData":"` + good + `"}`, `{ "encryptedData" : "` + good + `"}`} {
-		if out, err := f.OpenJSON(nil, []byte(`{"a":`+in+`}`), encrypt.Binding{}); err != nil || string(out) != `{"a":[1]}` {
+		if out, err := f.OpenJSON(context.Background(), nil, []byte(`{"a":`+in+`}`), encrypt.Binding{}); err != nil || string(out) != `{"a":[1]}` {
 			t.Error(string(out), err)
 		}
 	}
 	for _, in := range []string{`"` + good + `"`, `{}`, `{"encryptedData":"` + good + `","x":1}`, `{"EncryptedData":"` + good + `"}`, `{"encryptedData":["` + good + `"]}`,
 		`{"encryptedData":""}`, `{"encryptedData":null}`, `{"encryptedData":{"encryptedData":"` + good + `"}}`, `[]`, `null`, `1`} {
-		_, err := f.OpenJSON(nil, []byte(`{"a":`+in+`}`), encrypt.Binding{})
+		_, err := f.OpenJSON(context.Background(), nil, []byte(`{"a":`+in+`}`), encrypt.Binding{})
 		refused(t, err, encrypt.ErrOpen, 400)
 	}
 	for _, name := range []string{"\xff", strings.Repeat("x", 129)} {
-		if _, err := encrypt.New(encrypt.Config{Keyring: ring(t, "k1"), Seal: []string{"/a"}, Member: name}); err == nil {
+		if _, err := encrypt.New(encrypt.Config{Keys: ring(t, "k1"), Seal: []string{"/a"}, Member: name}); err == nil {
 			t.Errorf("%q accepted", name)
 		}
 	}
 	quoted := fields(t, encrypt.Config{Seal: []string{"/a"}, Open: []string{"/a"}, Member: `a"\<é`})
-	if back, err := quoted.OpenJSON(nil, []byte(seal(t, quoted, `{"a":1}`, encrypt.Binding{})), encrypt.Binding{}); err != nil || string(back) != `{"a":1}` {
+	if back, err := quoted.OpenJSON(context.Background(), nil, []byte(seal(t, quoted, `{"a":1}`, encrypt.Binding{})), encrypt.Binding{}); err != nil || string(back) != `{"a":1}` {
 		t.Error(string(back), err)
 	}
 }
@@ -84,7 +85,7 @@ func TestMastercardVectors(t *testing.T) {
 	for _, v := range file.Vectors {
 		t.Run("pitfall-100/"+v.Name, func(t *testing.T) {
 			doc := func(inside string) string { return `{"path":{"to":{"foo":` + inside + `}}}` }
-			out, err := f.OpenJSON(nil, []byte(doc(`{"encryptedData":"`+v.JWE+`"}`)), encrypt.Binding{})
+			out, err := f.OpenJSON(context.Background(), nil, []byte(doc(`{"encryptedData":"`+v.JWE+`"}`)), encrypt.Binding{})
 			if v.Refused {
 				refused(t, err, encrypt.ErrOpen, 400)
 				return

@@ -2,6 +2,7 @@ package encrypt_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -70,8 +71,8 @@ func TestNodeJose(t *testing.T) {
 	}
 	symmetric := json.RawMessage(`{"kty":"oct","kid":"k1","k":"` + base64.RawURLEncoding.EncodeToString(secret('1')) + `"}`)
 	kinds := []kind{
-		{"A256GCM", "dir", encrypt.Config{Keyring: ring(t, "k1")}, symmetric, encrypt.Binding{}},
-		{"A256KW", "A256KW", encrypt.Config{Keyring: wrapping(t, "k1")}, symmetric, encrypt.Binding{}},
+		{"A256GCM", "dir", encrypt.Config{Keys: ring(t, "k1")}, symmetric, encrypt.Binding{}},
+		{"A256KW", "A256KW", encrypt.Config{Keys: wrapping(t, "k1")}, symmetric, encrypt.Binding{}},
 	}
 	for _, p := range people(t) {
 		kinds = append(kinds, kind{p.alg, p.alg, encrypt.Config{Recipient: p.recipient(t).Always, Private: p.keys(t)},
@@ -85,7 +86,7 @@ func TestNodeJose(t *testing.T) {
 				t.Fatal(err)
 			}
 			ours := seal(t, f, clear, k.to)
-			b := bodies(t, encrypt.BodiesConfig{Keyring: k.config.Keyring, Recipient: k.config.Recipient, Private: k.config.Private, Seal: true, Open: true, DangerouslyOpenUnbound: true})
+			b := bodies(t, encrypt.BodiesConfig{Keys: k.config.Keys, Recipient: k.config.Recipient, Private: k.config.Private, Seal: true, Open: true, DangerouslyOpenUnbound: true})
 			s, _ := behind(t, b, func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Content-Type", jsonType)
 				_, _ = io.Copy(w, r.Body)
@@ -102,7 +103,7 @@ func TestNodeJose(t *testing.T) {
 				t.Errorf("jose opens to %q", opened)
 			}
 			theirs := doc(func(i int) string { return `"` + sealed[i] + `"` })
-			if back, err := f.OpenJSON(nil, []byte(theirs), encrypt.Binding{}); err != nil || string(back) != clear {
+			if back, err := f.OpenJSON(context.Background(), nil, []byte(theirs), encrypt.Binding{}); err != nil || string(back) != clear {
 				t.Error(string(back), err)
 			}
 			res, body, err := call(t, s, "POST", sealed[len(values)], "Content-Type", encrypt.JOSE)

@@ -1,6 +1,7 @@
 package encrypt
 
 import (
+	"context"
 	"math"
 	"net/http"
 	"sync"
@@ -29,10 +30,12 @@ const (
 
 // pass is one message on its way through the rules of one direction.
 type pass struct {
+	ctx       context.Context // of the message, for the Keys
 	fields    *Fields
 	direction *direction
 	mode      mode
 	binding   Binding
+	plain     bool          // bound to nothing but application/json, under the Keyring
 	request   *http.Request // of a response; nil for SealJSON
 
 	scanner scan.Scanner
@@ -43,24 +46,26 @@ type pass struct {
 
 	content *content // what seals; nil before the first value
 	last    struct { // what opened last
-		key          *key
+		alg, kid     string
 		encryptedKey []byte
 		content      *content
+		today        bool // it would seal today
+		current      bool // and so was the value sealed
 	}
 	unwrapped map[string]*content // by envelope, what private keys opened
 	watch     watch
 }
 
 // pass takes a pass from the pool.
-func (f *Fields) pass(d *direction, m mode, b Binding) *pass {
+func (f *Fields) pass(ctx context.Context, d *direction, m mode, b Binding) *pass {
 	p, _ := d.pool.Get().(*pass)
 	if p == nil {
 		p = &pass{fields: f, direction: d, headers: make([][]byte, d.rules.Len())}
 	}
-	p.mode, p.binding = m, b
+	p.ctx, p.mode, p.binding, p.plain = ctx, m, b, f.ring != nil && b == (Binding{MediaType: jsonType})
 	limits := scan.Limits{Depth: f.config.MaxDepth, Value: f.config.MaxValue}
 	// A sealed value, which a response may hold too, is a third longer and has a header.
-	limits.Value = (limits.Value+ivSize+tagSize+2)/3*4 + maxHeaderText + maxKeyText + len(f.before) + 16
+	limits.Value = (limits.Value+ivSize+tagSize+2)/3*4 + maxHeaderText + maxKeyOf(f.config.Keys) + len(f.before) + 16
 	p.scanner.Reset(d.rules, limits, p)
 	if m == sealing {
 		var w scan.Watcher
@@ -77,11 +82,9 @@ func (p *pass) release() {
 	p.scanner.Reset(nil, scan.Limits{}, nil)
 	p.inner.Reset(nil, scan.Limits{}, nil)
 	p.work, p.out = wiped(p.work), wiped(p.out)
-	for i := range p.headers {
-		p.headers[i] = p.headers[i][:0]
-	}
-	p.binding, p.request, p.content, p.watch = Binding{}, nil, nil, watch{}
-	p.last.key, p.last.content = nil, nil
+	p.forget()
+	p.ctx, p.binding, p.request, p.content, p.watch = nil, Binding{}, nil, nil, watch{}
+	p.last.content = nil
 	clear(p.unwrapped)
 	p.direction.pool.Put(p)
 }
@@ -104,30 +107,42 @@ func (p *pass) whole(dst, src []byte) ([]byte, error) {
 	return p.scanner.Finish(dst)
 }
 
-// seals gives the content that seals in this message.
-func (p *pass) seals() (*content, error) {
-	if p.content != nil {
+// forget drops the headers that were made.
+func (p *pass) forget() {
+	for i := range p.headers {
+		p.headers[i] = p.headers[i][:0]
+	}
+}
+
+// seals gives the content that seals the next value: one for the whole message, unless its bounds are reached.
+func (p *pass) seals() (c *content, err error) {
+	if p.content != nil && p.content.bounds.use() {
 		return p.content, nil
 	}
-	var err error
 	if to := p.binding.Recipient; to != nil {
-		p.content, err = to.sealing()
+		if c, err = to.sealing(); err != nil {
+			err = unsealed(err)
+		}
 	} else {
-		p.content, err = p.fields.config.Keyring.keys[0].sealing()
+		c, err = p.fields.config.Keys.seals(p.ctx, Place{Client: p.binding.Client, Record: p.binding.Record})
+		if p.fields.ring == nil {
+			p.forget() // they were of another key
+		}
 	}
-	return p.content, err
+	p.content = c
+	return c, err
 }
 
 // header gives the first part of values that the rule names, as they are sealed in this message. Under a
 // Keyring it is the same in every message.
 func (p *pass) header(rule int) []byte {
-	if p.binding == (Binding{MediaType: jsonType}) {
+	if p.plain {
 		return p.direction.plain[rule]
 	}
 	if len(p.headers[rule]) == 0 {
 		from := p.content
-		if p.binding.Recipient == nil {
-			from = &p.fields.config.Keyring.keys[0].own
+		if p.fields.ring != nil && p.binding.Recipient == nil {
+			from = &p.fields.ring.keys[0].own
 		}
 		p.headers[rule] = from.header(p.headers[rule], p.direction.rules.Text(rule), p.binding)
 	}

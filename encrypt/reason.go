@@ -30,8 +30,21 @@ const (
 // why names, for the record, which of the causes of one reason it was: constant texts only.
 type why = scan.Error
 
+// notOpened says that something did not open, unless that was no fault of its own.
 func notOpened(cause error) error {
+	if known := reasonOf(cause); known != "" && known != ErrOpen {
+		return cause
+	}
 	return &audit.Refusal{Reason: ErrOpen, Cause: cause, Status: http.StatusBadRequest,
+		Code: "invalid_request", Detail: "a field could not be opened"}
+}
+
+// uniform makes an error for a client of one that says that a key was erased.
+func uniform(err error) error {
+	if reasonOf(err) != ErrErased {
+		return err
+	}
+	return &audit.Refusal{Reason: ErrOpen, Cause: causeErased, Status: http.StatusBadRequest,
 		Code: "invalid_request", Detail: "a field could not be opened"}
 }
 

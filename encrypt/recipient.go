@@ -57,7 +57,7 @@ func (r *Recipient) sealing() (*content, error) {
 		return nil, err
 	}
 	defer clear(e.ContentKey())
-	c, err := newContent(e.ContentKey(), e.Members(), []byte(e.EncryptedKey()))
+	c, err := newContent(e.ContentKey(), e.Members(), e.EncryptedKey())
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package encrypt_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -45,7 +46,7 @@ func TestRecipient(t *testing.T) {
 			if strings.Split(sealedAt(t, again, "accounts", 0, "iban"), ".")[0] == strings.Split(first, ".")[0] && p.alg != "RSA-OAEP-256" {
 				t.Error("two answers share an ephemeral key")
 			}
-			if back, err := f.OpenJSON(nil, []byte(body), encrypt.Binding{}); err != nil || string(back) != doc {
+			if back, err := f.OpenJSON(context.Background(), nil, []byte(body), encrypt.Binding{}); err != nil || string(back) != doc {
 				t.Error(string(back), err)
 			}
 			other := people(t)
@@ -54,7 +55,7 @@ func TestRecipient(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				_, err = g.OpenJSON(nil, []byte(body), encrypt.Binding{})
+				_, err = g.OpenJSON(context.Background(), nil, []byte(body), encrypt.Binding{})
 				refused(t, err, encrypt.ErrOpen, 400)
 			}
 		})
@@ -72,7 +73,7 @@ func TestRecipientBound(t *testing.T) {
 		to := home
 		to.Recipient = p.recipient(t)
 		value := sealedAt(t, seal(t, f, `{"a":"DE89"}`, to), "a")
-		if _, err := f.OpenJSON(nil, []byte(`{"a":"`+value+`"}`), home); err != nil {
+		if _, err := f.OpenJSON(context.Background(), nil, []byte(`{"a":"`+value+`"}`), home); err != nil {
 			t.Fatal(err)
 		}
 		for name, c := range map[string]struct {
@@ -85,11 +86,11 @@ func TestRecipientBound(t *testing.T) {
 			"unbound": {`{"a":"` + p.sealAlone(t, `"DE89"`) + `"}`, home},
 		} {
 			t.Run("pitfall-99/"+p.alg+" "+name, func(t *testing.T) {
-				_, err := f.OpenJSON(nil, []byte(c.doc), c.b)
+				_, err := f.OpenJSON(context.Background(), nil, []byte(c.doc), c.b)
 				refused(t, err, encrypt.ErrOpen, 400)
 			})
 		}
-		_, err = f.SealJSON(nil, []byte(`{"a":1}`), home)
+		_, err = f.SealJSON(context.Background(), nil, []byte(`{"a":1}`), home)
 		refused(t, err, encrypt.ErrBinding, 500)
 	}
 }
@@ -196,15 +197,15 @@ func TestUnboundSender(t *testing.T) {
 		}
 		return []byte(`[` + strings.Join(all, ",") + `]`)
 	}
-	if out, err := f.OpenJSON(nil, list(3), encrypt.Binding{}); err != nil || string(out) != `[0,1,2]` {
+	if out, err := f.OpenJSON(context.Background(), nil, list(3), encrypt.Binding{}); err != nil || string(out) != `[0,1,2]` {
 		t.Error(string(out), err)
 	}
-	if _, err := f.OpenJSON(nil, list(32), encrypt.Binding{}); err != nil {
+	if _, err := f.OpenJSON(context.Background(), nil, list(32), encrypt.Binding{}); err != nil {
 		t.Error(err)
 	}
-	_, err = f.OpenJSON(nil, list(33), encrypt.Binding{})
+	_, err = f.OpenJSON(context.Background(), nil, list(33), encrypt.Binding{})
 	refused(t, err, encrypt.ErrOpen, 400)
-	if _, err := f.OpenJSON(nil, list(32), encrypt.Binding{}); err != nil {
+	if _, err := f.OpenJSON(context.Background(), nil, list(32), encrypt.Binding{}); err != nil {
 		t.Error("the bound reaches into the next message:", err)
 	}
 }
@@ -214,10 +215,10 @@ func TestConfigOfRecipients(t *testing.T) {
 	for name, c := range map[string]encrypt.Config{
 		"Seal has neither":    {Seal: []string{"/a"}, Private: p.keys(t), Open: []string{"/a"}},
 		"Open has neither":    {Open: []string{"/a"}},
-		"Recipient without":   {Recipient: p.recipient(t).Always, Keyring: ring(t, "k1"), Open: []string{"/a"}},
-		"Private without":     {Private: p.keys(t), Keyring: ring(t, "k1"), Seal: []string{"/a"}},
+		"Recipient without":   {Recipient: p.recipient(t).Always, Keys: ring(t, "k1"), Open: []string{"/a"}},
+		"Private without":     {Private: p.keys(t), Keys: ring(t, "k1"), Seal: []string{"/a"}},
 		"ParsePrivateKeys":    {Private: new(encrypt.PrivateKeys), Open: []string{"/a"}},
-		"more than 512 bytes": {Keyring: ring(t, "k1"), Seal: []string{"/" + strings.Repeat("x", 512)}},
+		"more than 512 bytes": {Keys: ring(t, "k1"), Seal: []string{"/" + strings.Repeat("x", 512)}},
 	} {
 		if _, err := encrypt.New(c); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%v; want %q in it", err, name)

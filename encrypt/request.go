@@ -55,12 +55,12 @@ func (f *Fields) opened(r *http.Request, b Binding) (*http.Request, error) {
 		return withBody(r, bytes.NewReader(sent), r.ContentLength), unsupported()
 	}
 	b.Recipient = nil
-	p := f.pass(&f.open, opening, b)
+	p := f.pass(r.Context(), &f.open, opening, b)
 	defer p.release()
 	body, err := p.whole(make([]byte, 0, len(sent)), sent)
 	if err != nil {
 		clear(body)
-		return withBody(r, bytes.NewReader(sent), r.ContentLength), ofRequest(err)
+		return withBody(r, bytes.NewReader(sent), r.ContentLength), uniform(ofRequest(err))
 	}
 	out := withBody(r, bytes.NewReader(body), int64(len(body)))
 	if !bytes.Equal(body, sent) {

@@ -2,6 +2,7 @@ package encrypt_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -200,7 +201,7 @@ func TestAnnouncedLength(t *testing.T) {
 	}
 }
 
-// FLE-handler: the handler runs on what was opened, or not at all; nothing of it is recorded.
+// E1, FLE-handler: the handler runs on what was opened, or not at all; nothing of it is recorded.
 func TestWrapOpens(t *testing.T) {
 	f := fields(t, encrypt.Config{Seal: []string{"/iban"}, Open: []string{"/iban"}})
 	sealed := seal(t, f, `{"iban":"DE89370400440532013000"}`, encrypt.Binding{})
@@ -282,11 +283,9 @@ func TestClientAndRecord(t *testing.T) {
 		_, _ = io.WriteString(w, `{"a":1}`)
 	})
 	_, sealed, err := call(t, s, "GET", "", "X-Client", "c1", "X-Record", "r1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := f.OpenJSON(nil, []byte(sealed), encrypt.Binding{Client: "c1", Record: "r1"}); err != nil {
-		t.Error("the answer is not bound to the caller:", err)
+	_, errOpen := f.OpenJSON(context.Background(), nil, []byte(sealed), encrypt.Binding{Client: "c1", Record: "r1"})
+	if err != nil || errOpen != nil {
+		t.Fatal("the answer is not bound to the caller:", err, errOpen)
 	}
 	for _, c := range []struct {
 		client, record string

@@ -127,7 +127,7 @@ func (w *response) begin() error {
 		return w.judged
 	}
 	w.binding.MediaType = w.media
-	w.pass = w.fields.pass(&w.fields.seal, sealing, w.binding)
+	w.pass = w.fields.pass(w.request.Context(), &w.fields.seal, sealing, w.binding)
 	w.pass.request = w.request
 	return nil
 }

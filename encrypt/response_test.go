@@ -1,6 +1,7 @@
 package encrypt_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +16,7 @@ import (
 // opens asserts that a sealed document opens to want.
 func opens(t testing.TB, f *encrypt.Fields, sealed, want string) {
 	t.Helper()
-	got, err := f.OpenJSON(nil, []byte(sealed), encrypt.Binding{})
+	got, err := f.OpenJSON(context.Background(), nil, []byte(sealed), encrypt.Binding{})
 	if err != nil || string(got) != want {
 		t.Fatalf("%.300q opens to %.200q, %v", sealed, got, err)
 	}
@@ -27,6 +28,7 @@ func ibanFields(t testing.TB) *encrypt.Fields {
 
 const account = `{"accounts":[{"id":"1", "iban":"DE89370400440532013000","balance":0.10}]}`
 
+// E1: as middleware, in answers.
 func TestWrapSeals(t *testing.T) {
 	f := ibanFields(t)
 	var seen http.Header

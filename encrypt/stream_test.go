@@ -2,6 +2,7 @@ package encrypt_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -129,7 +130,7 @@ func TestConcurrent(t *testing.T) {
 			for range 50 {
 				w := httptest.NewRecorder()
 				h.ServeHTTP(w, httptest.NewRequest("GET", fmt.Sprint("/?", i), nil))
-				got, err := f.OpenJSON(nil, w.Body.Bytes(), encrypt.Binding{})
+				got, err := f.OpenJSON(context.Background(), nil, w.Body.Bytes(), encrypt.Binding{})
 				if want := strings.Repeat(fmt.Sprint(i), 50); err != nil || !strings.Contains(string(got), want) {
 					t.Errorf("%s %v", got, err)
 				}

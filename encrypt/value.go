@@ -27,13 +27,17 @@ func (p *pass) Value(dst []byte, rule, depth int, text []byte) ([]byte, error) {
 // seal appends the sealed form of text, which is text itself if that is what it already is.
 func (p *pass) seal(dst []byte, rule, depth int, text []byte) ([]byte, error) {
 	if p.binding.Recipient == nil && p.sealedAlready(text) {
-		if plain, err := p.opened(rule, text, false); err == nil {
+		plain, err := p.opened(rule, text, false)
+		if err == nil {
 			before := len(dst)
 			dst, err = p.value(dst, depth, plain)
 			clear(dst[before:])
 			if dst = dst[:before]; err == nil {
 				return append(dst, text...), nil
 			}
+		}
+		if reasonOf(err) == ErrKeys { // nobody can say what it is
+			return dst, err
 		}
 	}
 	if len(text) > p.fields.config.MaxValue {
@@ -51,12 +55,9 @@ func (p *pass) sealedAlready(text []byte) bool {
 }
 
 func (p *pass) sealText(dst []byte, rule int, text []byte) ([]byte, error) {
-	if p.binding.Recipient == nil && !p.fields.config.Keyring.count() {
-		return dst, exhausted()
-	}
 	c, err := p.seals()
 	if err != nil {
-		return dst, unsealed(err)
+		return dst, err
 	}
 	dst = append(append(dst, p.fields.before...), '"')
 	dst, p.work = c.seal(dst, p.work, p.header(rule), text)
@@ -67,7 +68,7 @@ func (p *pass) sealText(dst []byte, rule int, text []byte) ([]byte, error) {
 	return dst, nil
 }
 
-// reseal appends the value in text sealed with the first key, which is text itself if it already is.
+// reseal appends the value in text as it would be sealed today, which is text itself if it already is.
 func (p *pass) reseal(dst []byte, rule, depth int, text []byte) ([]byte, error) {
 	plain, err := p.opened(rule, text, p.fields.config.DangerouslyOpenUnbound)
 	before := len(dst)
@@ -80,15 +81,8 @@ func (p *pass) reseal(dst []byte, rule, depth int, text []byte) ([]byte, error) 
 	inside := bytes.Clone(dst[before:])
 	defer clear(inside)
 	clear(dst[before:])
-	if dst = dst[:before]; p.current(rule, text) {
+	if dst = dst[:before]; p.last.current {
 		return append(dst, text...), nil
 	}
 	return p.sealText(dst, rule, inside)
-}
-
-// current says whether a value that opened is sealed with the key that seals.
-func (p *pass) current(rule int, text []byte) bool {
-	inner, _ := p.fields.unwrapMember(text)
-	c, _ := split(inner[1 : len(inner)-1])
-	return bytes.Equal(c.header, p.header(rule))
 }

@@ -8,14 +8,6 @@ import (
 
 const mostStored = 64 << 20 // bytes of one value
 
-// Keys is where the keys of a Vault come from: a *Keyring, *DataKeys or *CustomerKeys.
-type Keys interface {
-	// seals gives what seals a value.
-	seals(ctx context.Context, at Place) (*content, error)
-	// opens gives what opens a value, and whether it is what would seal it today.
-	opens(ctx context.Context, h header, encryptedKey []byte, at Place) (c *content, current bool, err error)
-}
-
 // VaultConfig says with what a Vault seals.
 type VaultConfig struct {
 	_ [0]func()
@@ -36,22 +28,10 @@ type Vault struct {
 // NewVault makes a Vault, or reports everything that is wrong with c.
 func NewVault(c VaultConfig) (*Vault, error) {
 	var errs []error
-	switch k := c.Keys.(type) {
-	case nil:
+	if c.Keys == nil {
 		errs = append(errs, errors.New("encrypt: no Keys"))
-	case *Keyring:
-		if k == nil || len(k.keys) == 0 {
-			errs = append(errs, errors.New("encrypt: a Keyring made without NewKeyring"))
-		}
-	case *DataKeys:
-		if k == nil || k.slot == nil {
-			errs = append(errs, errors.New("encrypt: DataKeys made without NewDataKeys"))
-		}
-	case *CustomerKeys:
-		if k == nil || k.config.Vault == nil {
-			errs = append(errs, errors.New("encrypt: CustomerKeys made without NewCustomerKeys"))
-		}
 	}
+	errs = append(errs, checkKeys(c.Keys))
 	if c.MaxValue < 0 || c.MaxValue > mostStored {
 		errs = append(errs, errors.New("encrypt: MaxValue is not between 1 byte and 64 MiB"))
 	}
@@ -107,7 +87,7 @@ func (v *Vault) open(ctx context.Context, sealed []byte, at Place) (plain []byte
 	if v.keys == nil || len(sealed) > (v.most+tagSize)/3*4+maxHeaderText+maxWrappedText+64 {
 		return nil, false, ofStored(why("too large, or a Vault made without NewVault"))
 	}
-	c, ok := splitParts(sealed, maxWrappedText)
+	c, ok := split(sealed, maxWrappedText)
 	if !ok {
 		return nil, false, ofStored(causeParts)
 	}
@@ -134,24 +114,4 @@ func (v *Vault) open(ctx context.Context, sealed []byte, at Place) (plain []byte
 		return nil, false, ofStored(causeTarget)
 	}
 	return plain, current, nil
-}
-
-func (k *Keyring) seals(context.Context, Place) (*content, error) {
-	if !k.count() {
-		return nil, exhausted()
-	}
-	c, err := k.keys[0].sealing()
-	if err != nil {
-		return nil, unsealed(err)
-	}
-	return c, nil
-}
-
-func (k *Keyring) opens(_ context.Context, h header, encryptedKey []byte, _ Place) (*content, bool, error) {
-	found := k.find(h.kid, symmetric(h.alg))
-	if found == nil {
-		return nil, false, causeKey
-	}
-	c, err := found.opening(encryptedKey)
-	return c, found == k.keys[0], err
 }

@@ -99,21 +99,21 @@ func TestReseal(t *testing.T) {
 			}
 			doc := `{"x": 0.10, "a":["DE89",-0]}`
 			f := func(k *encrypt.Keyring) *encrypt.Fields {
-				return fields(t, encrypt.Config{Keyring: k, Seal: []string{"/a/*"}, Open: []string{"/a/*"}})
+				return fields(t, encrypt.Config{Keys: k, Seal: []string{"/a/*"}, Open: []string{"/a/*"}})
 			}
 			stored := seal(t, f(make(t, "k1")), doc, encrypt.Binding{Record: "r"})
-			renewed, err := f(make(t, "k2", "k1")).ResealJSON(nil, []byte(stored), encrypt.Binding{Record: "r"})
+			renewed, err := f(make(t, "k2", "k1")).ResealJSON(context.Background(), nil, []byte(stored), encrypt.Binding{Record: "r"})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if back, err := f(make(t, "k2")).OpenJSON(nil, renewed, encrypt.Binding{Record: "r"}); err != nil || string(back) != doc {
+			if back, err := f(make(t, "k2")).OpenJSON(context.Background(), nil, renewed, encrypt.Binding{Record: "r"}); err != nil || string(back) != doc {
 				t.Error(string(back), err)
 			}
-			if twice, err := f(make(t, "k2", "k1")).ResealJSON(nil, renewed, encrypt.Binding{Record: "r"}); err != nil || !bytes.Equal(twice, renewed) {
+			if twice, err := f(make(t, "k2", "k1")).ResealJSON(context.Background(), nil, renewed, encrypt.Binding{Record: "r"}); err != nil || !bytes.Equal(twice, renewed) {
 				t.Error(err)
 			}
 			for _, bad := range []string{doc, `{"a":[1]}`, `{`} {
-				_, err := f(make(t, "k2", "k1")).ResealJSON(nil, []byte(bad), encrypt.Binding{})
+				_, err := f(make(t, "k2", "k1")).ResealJSON(context.Background(), nil, []byte(bad), encrypt.Binding{})
 				refused(t, err, encrypt.ErrStored, 500)
 			}
 		})

@@ -66,9 +66,6 @@ func (p *pass) End() error {
 
 // prepareGuard judges Config.Guard.
 func (f *Fields) prepareGuard() (errs []error) {
-	if f.seal.rules.Len() == 0 && (len(f.config.Guard) > 0 || f.config.Found != nil) {
-		errs = append(errs, errors.New("encrypt: Guard or Found without a rule in Seal"))
-	}
 	for i, name := range f.config.Guard {
 		switch {
 		case name == "":

@@ -9,7 +9,7 @@ import (
 // Wrap opens the fields of Config.Open before next runs, and seals those of Config.Seal in what
 // it answers.
 //
-// When Seal names fields, next does not see Range, If-Range and Accept-Encoding, and what it
+// When Seal names fields, or something is guarded, next does not see Range, If-Range and Accept-Encoding, and what it
 // answers streams through: the header leaves with the first 16 KiB of checked body, with Flush
 // or at the end. The response loses Content-Length, Accept-Ranges and all digests, and a strong
 // ETag becomes weak (If-Match then never matches, RFC 9110 §13.1.1). Problem documents go through
@@ -31,7 +31,7 @@ func (f *Fields) Wrap(next http.Handler) http.Handler {
 		if audit.Refused(w, r, err) {
 			return
 		}
-		if f.seal.rules.Len() == 0 {
+		if !f.answers {
 			follow(r, in)
 			next.ServeHTTP(w, in)
 			return

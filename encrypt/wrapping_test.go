@@ -1,6 +1,7 @@
 package encrypt_test
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"strings"
@@ -25,7 +26,7 @@ func TestEveryByteOfEveryKind(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		kinds = append(kinds, kind{alg, fields(t, encrypt.Config{Keyring: k, Seal: rules, Open: rules, DangerouslyOpenUnbound: true}), encrypt.Binding{}})
+		kinds = append(kinds, kind{alg, fields(t, encrypt.Config{Keys: k, Seal: rules, Open: rules, DangerouslyOpenUnbound: true}), encrypt.Binding{}})
 	}
 	for _, p := range people(t) {
 		f, err := encrypt.New(encrypt.Config{Recipient: p.recipient(t).Always, Seal: rules, Private: p.keys(t), Open: rules, DangerouslyOpenUnbound: true})
@@ -43,7 +44,7 @@ func TestEveryByteOfEveryKind(t *testing.T) {
 						continue
 					}
 					bad := value[:i] + string(c) + value[i+1:]
-					out, err := k.f.OpenJSON(nil, []byte(`{"a":"`+bad+`"}`), encrypt.Binding{})
+					out, err := k.f.OpenJSON(context.Background(), nil, []byte(`{"a":"`+bad+`"}`), encrypt.Binding{})
 					if err == nil {
 						t.Fatalf("byte %d of %s changed, and it opens to %s", i, value, out)
 					}
@@ -51,7 +52,7 @@ func TestEveryByteOfEveryKind(t *testing.T) {
 				}
 			}
 			for cut := range value {
-				if _, err := k.f.OpenJSON(nil, []byte(`{"a":"`+value[:cut]+`"}`), encrypt.Binding{}); err == nil {
+				if _, err := k.f.OpenJSON(context.Background(), nil, []byte(`{"a":"`+value[:cut]+`"}`), encrypt.Binding{}); err == nil {
 					t.Fatal("cut at", cut)
 				}
 			}
@@ -73,7 +74,7 @@ func TestWrappingKeyring(t *testing.T) {
 		}
 		return k
 	}
-	f := fields(t, encrypt.Config{Keyring: keys("k1"), Seal: rules, Open: rules})
+	f := fields(t, encrypt.Config{Keys: keys("k1"), Seal: rules, Open: rules})
 	var sealed []string
 	for range 3 {
 		sealed = append(sealed, seal(t, f, `["x",2]`, encrypt.Binding{}))
@@ -85,20 +86,20 @@ func TestWrappingKeyring(t *testing.T) {
 	if plain, err := jwe.Decrypt([]byte(first), jwe.WithKey(jwa.A256KW(), secret('1'))); err != nil || string(plain) != `"x"` {
 		t.Error(string(plain), err)
 	}
-	g := fields(t, encrypt.Config{Keyring: keys("k2", "k1"), Seal: rules, Open: rules})
+	g := fields(t, encrypt.Config{Keys: keys("k2", "k1"), Seal: rules, Open: rules})
 	for _, one := range append(sealed, seal(t, g, `["x",2]`, encrypt.Binding{})) {
-		if back, err := g.OpenJSON(nil, []byte(one), encrypt.Binding{}); err != nil || string(back) != `["x",2]` {
+		if back, err := g.OpenJSON(context.Background(), nil, []byte(one), encrypt.Binding{}); err != nil || string(back) != `["x",2]` {
 			t.Error(string(back), err)
 		}
 	}
 	// Values of two messages in one, and back and forth.
 	mixed := `["` + first + `","` + second + `","` + first + `"]`
-	if back, err := f.OpenJSON(nil, []byte(mixed), encrypt.Binding{}); err != nil || string(back) != `["x","x","x"]` {
+	if back, err := f.OpenJSON(context.Background(), nil, []byte(mixed), encrypt.Binding{}); err != nil || string(back) != `["x","x","x"]` {
 		t.Error(string(back), err)
 	}
 	// A key is for one algorithm.
-	direct := fields(t, encrypt.Config{Keyring: ring(t, "k1"), Open: rules})
-	_, err := direct.OpenJSON(nil, []byte(sealed[0]), encrypt.Binding{})
+	direct := fields(t, encrypt.Config{Keys: ring(t, "k1"), Open: rules})
+	_, err := direct.OpenJSON(context.Background(), nil, []byte(sealed[0]), encrypt.Binding{})
 	refused(t, err, encrypt.ErrOpen, 400)
 	if _, err := encrypt.NewKeyring(encrypt.KeyringConfig{Keys: []encrypt.Key{{ID: "a", Secret: secret(1), Algorithm: "A128KW"}}}); err == nil {
 		t.Error("A128KW accepted")
@@ -109,8 +110,8 @@ func TestWrappingKeyring(t *testing.T) {
 func TestBothKinds(t *testing.T) {
 	p := people(t)[0]
 	for _, keys := range []*encrypt.Keyring{wrapping(t, "k1"), ring(t, "k1")} {
-		f := fields(t, encrypt.Config{Keyring: keys, Open: []string{"/a"}, Recipient: p.recipient(t).Always, Seal: []string{"/b"}})
-		sealed := seal(t, fields(t, encrypt.Config{Keyring: keys, Seal: []string{"/a"}}), `{"a":"DE89"}`, encrypt.Binding{})
+		f := fields(t, encrypt.Config{Keys: keys, Open: []string{"/a"}, Recipient: p.recipient(t).Always, Seal: []string{"/b"}})
+		sealed := seal(t, fields(t, encrypt.Config{Keys: keys, Seal: []string{"/a"}}), `{"a":"DE89"}`, encrypt.Binding{})
 		s, _ := server(t, f, nil, func(w http.ResponseWriter, r *http.Request) {
 			body, err := io.ReadAll(r.Body)
 			if err != nil || string(body) != `{"a":"DE89"}` {

@@ -131,14 +131,14 @@ func TestClientCertificates(t *testing.T) {
 		for version, label := range map[uint16]string{tls.VersionTLS12: "TLS 1.2", tls.VersionTLS13: "TLS 1.3"} {
 			at := func(c *tls.Config) { c.MinVersion, c.MaxVersion = version, version }
 			for who, id := range all.good {
-				t.Run("RFC8705-6.2-p/"+name+"/"+label+"/"+who, func(t *testing.T) {
+				t.Run("M8/RFC8705-6.2-p/"+name+"/"+label+"/"+who, func(t *testing.T) {
 					if got := server.mustGet(t, client(t, id, at)); got != mtls.ThumbprintText(id.cert) {
 						t.Errorf("the handler saw %q", got)
 					}
 				})
 			}
 			for who, id := range all.wrong {
-				t.Run("RFC8705-6.2-p/"+name+"/"+label+"/"+who, func(t *testing.T) {
+				t.Run("M8/RFC8705-6.2-p/"+name+"/"+label+"/"+who, func(t *testing.T) {
 					server.refused(t, client(t, id, at))
 				})
 			}

@@ -10,9 +10,10 @@
 //
 // Behind proxies that terminate TLS, [Proxies] finds the certificate and the client's address in what
 // listed proxies add, takes out what anybody else sent, and leaves a [Caller] for [Peer] and [Address].
+// Behind those that forward bytes, [ProxyListener] reads the PROXY protocol before TLS begins.
 //
-// Nobody is asked over the network whether a certificate was revoked: clients of mutual TLS staple no OCSP
-// answers, and an OCSP client is a [Revocation] that the user brings.
+// Whether a certificate was revoked its issuer's lists tell, or its issuer's responder: [OCSP] asks it, remembers
+// the answer, and takes the one that a client of TLS 1.3 staples to its certificate.
 //
 //	source, err := mtls.NewSource(mtls.SourceConfig{
 //		CertFile: "server.pem", KeyFile: "server.key",

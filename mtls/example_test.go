@@ -3,6 +3,7 @@ package mtls_test
 import (
 	"fmt"
 	"log"
+	"net"
 	"net/http"
 	"net/netip"
 	"time"
@@ -96,4 +97,45 @@ func Example_behindProxies() {
 	}
 	handler := proxies.Wrap(http.NotFoundHandler()) // in between: the Verifier of settings
 	_, _ = settings, handler
+}
+
+// Certificates are good for as long as their issuer's responder says so.
+func ExampleNewOCSP() {
+	responders, err := mtls.NewOCSP(mtls.OCSPConfig{
+		Keep:    30 * time.Minute,
+		OnError: func(err error) { log.Print(err) },
+	})
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	source, err := mtls.NewSource(mtls.SourceConfig{
+		CertFile: "server.pem", KeyFile: "server.key",
+		ClientCAFiles: []string{"clients.pem"},
+		Revocation:    responders,
+	})
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	_, err = mtls.Server(mtls.ServerConfig{Source: source})
+	log.Print(err)
+}
+
+// A load balancer in front forwards bytes, and says in a PROXY header whose they are.
+func ExampleProxyListener() {
+	inner, err := net.Listen("tcp", ":8443")
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	listener, err := mtls.NewProxyListener(mtls.ProxyListenerConfig{
+		Listener: inner, Addresses: []netip.Prefix{netip.MustParsePrefix("10.1.2.0/28")},
+	})
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	server := &http.Server{ReadHeaderTimeout: 5 * time.Second} // with the TLSConfig of Server
+	log.Print(server.ServeTLS(listener, "", ""))
 }

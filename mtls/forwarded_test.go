@@ -93,7 +93,7 @@ func TestForwardedIsJudged(t *testing.T) {
 	settings.VerifiedByProxy = true
 	believed := newDoor(t, settings)
 	for name, id := range all.good {
-		t.Run("RFC8705-6.2-p/"+name, func(t *testing.T) {
+		t.Run("M8/RFC8705-6.2-p/"+name, func(t *testing.T) {
 			for _, d := range []*door{proven, believed} {
 				if d.send(t, from(proxyAddr, "Client-Cert", sfBinary(id.cert))); d.cert == nil || !d.cert.Equal(id.cert) {
 					t.Errorf("%v", d.err)
@@ -110,7 +110,7 @@ func TestForwardedIsJudged(t *testing.T) {
 		if name == "certificate without its key" || name == "intermediate missing" {
 			continue // the proxy's handshake; the intermediate is an anchor here
 		}
-		t.Run("RFC8705-6.2-p/"+name, func(t *testing.T) {
+		t.Run("M8/RFC8705-6.2-p/"+name, func(t *testing.T) {
 			status, _ := proven.send(t, from(proxyAddr, "Client-Cert", sfBinary(id.cert)))
 			var refusal *audit.Refusal
 			if status != 200 || proven.cert != nil || !errors.As(proven.err, &refusal) || refusal.Status != 401 || refusal.Code != "invalid_token" {
@@ -133,7 +133,7 @@ func TestProxyMistakes(t *testing.T) {
 		config mtls.ProxyConfig
 		want   []string
 	}{
-		"nothing":   {mtls.ProxyConfig{}, []string{"Addresses is required", "Format is required", "Address is required"}},
+		"nothing":   {mtls.ProxyConfig{}, []string{"Addresses: none is listed", "Format is required", "Address is required"}},
 		"everybody": {mtls.ProxyConfig{Addresses: []netip.Prefix{netip.MustParsePrefix("::/0"), netip.MustParsePrefix("0.0.0.0/0")}}, []string{"::/0 lists everybody", "0.0.0.0/0 lists everybody"}},
 		"mapped":    {mtls.ProxyConfig{Addresses: []netip.Prefix{netip.MustParsePrefix("::ffff:10.0.0.0/104"), {}}}, []string{"::ffff:10.0.0.0/104 is no prefix", "invalid Prefix is no prefix"}},
 		"no source": {mtls.ProxyConfig{Addresses: prefix, Format: mtls.RFC9440, Address: mtls.NoAddress}, []string{"Source with client trust anchors is required"}},

@@ -132,7 +132,7 @@ func (p *Proxies) judge(r *http.Request, read *handed) error {
 	if err != nil {
 		return ErrUntrusted // err would quote the certificate
 	}
-	chain, err := p.source.judge(r.Context(), m, read.leaf, chains, now)
+	chain, err := p.source.judge(r.Context(), m, read.leaf, chains, nil, now)
 	if err == nil {
 		p.source.verdicts.keep(read.leaf, m, chain)
 	}

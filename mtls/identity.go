@@ -32,14 +32,14 @@ const maxNamesIn = 256
 // IdentityOf reads cert, which must have been parsed. The error tells of a part that is malformed or
 // stands twice; nothing of such a certificate is to be believed.
 func IdentityOf(cert *x509.Certificate) (Identity, error) {
+	if max(len(cert.DNSNames), len(cert.URIs), len(cert.EmailAddresses), len(cert.IPAddresses)) > maxNamesIn {
+		return Identity{}, errors.New("mtls: too many names in a certificate")
+	}
 	id := Identity{
 		Thumbprint: Thumbprint(cert),
 		DNSNames:   slices.Clone(cert.DNSNames),
 		Emails:     slices.Clone(cert.EmailAddresses),
 		NotAfter:   cert.NotAfter,
-	}
-	if max(len(cert.DNSNames), len(cert.URIs), len(cert.EmailAddresses), len(cert.IPAddresses)) > maxNamesIn {
-		return Identity{}, errors.New("mtls: too many names in a certificate")
 	}
 	for _, u := range cert.URIs {
 		id.URIs = append(id.URIs, u.String())

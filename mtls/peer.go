@@ -53,7 +53,7 @@ func (s *Source) Peer(r *http.Request) (*x509.Certificate, error) {
 	if chain := s.verdicts.of(leaf, m, now); chain != nil && s.unrevoked(r.Context(), m, chain, now) == nil {
 		return leaf, nil
 	}
-	chain, err := s.judge(r.Context(), m, leaf, r.TLS.VerifiedChains, now)
+	chain, err := s.judge(r.Context(), m, leaf, r.TLS.VerifiedChains, r.TLS.OCSPResponse, now)
 	if err != nil {
 		return nil, refusal(err)
 	}

@@ -136,6 +136,26 @@ func BenchmarkSourcePeer(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed())/float64(b.N)/floor, "x-SHA-256")
 }
 
+// BenchmarkOCSPPeer is BenchmarkSourcePeer with an answer of a responder that is remembered.
+func BenchmarkOCSPPeer(b *testing.B) {
+	ca := issue(b, nil, asLister("ca"))
+	source := withOCSP(b, ca, asking(b, &responder{ca: ca}, mtls.OCSPConfig{}))
+	r := shown(issue(b, ca, at("http://ocsp.example")), ca)
+	const rounds = 20_000
+	began := time.Now()
+	for range rounds {
+		_ = mtls.Thumbprint(r.TLS.PeerCertificates[0])
+	}
+	floor := float64(time.Since(began)) / rounds
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := source.Peer(r); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed())/float64(b.N)/floor, "x-SHA-256")
+}
+
 // BenchmarkHandshake reports a full mutual handshake as a ratio to one of a bare tls.Config.
 func BenchmarkHandshake(b *testing.B) {
 	ca := authority(b, "ca")

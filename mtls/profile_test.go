@@ -36,8 +36,8 @@ var tried = []struct {
 	id, version, suite string
 	fapi2, fapi1       string // the server keys with which it must succeed, for Brasil as for FAPI 1.0
 }{
-	{"FAPI2-SP-5.2.1-2", "-tls1", "ALL", "", ""},
-	{"FAPI2-SP-5.2.1-2", "-tls1_1", "ALL", "", ""},
+	{"FAPI2-SP-5.2.1-2/FAPI1-BASE-7.1-1", "-tls1", "ALL", "", ""},
+	{"FAPI2-SP-5.2.1-2/FAPI1-BASE-7.1-1", "-tls1_1", "ALL", "", ""},
 	{"FAPI2-SP-5.2.2-1", "-tls1_2", "ECDHE-RSA-AES128-GCM-SHA256", "RSA", "RSA"},
 	{"FAPI2-SP-5.2.2-1", "-tls1_2", "ECDHE-RSA-AES256-GCM-SHA384", "RSA", "RSA"},
 	{"FAPI1-ADV-8.5-1", "-tls1_2", "ECDHE-RSA-CHACHA20-POLY1305", "RSA", ""},

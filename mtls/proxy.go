@@ -97,10 +97,8 @@ func NewProxies(config ProxyConfig) (*Proxies, error) {
 			errs = append(errs, fmt.Errorf("mtls: ProxyConfig."+format, args...))
 		}
 	}
-	wrong(len(config.Addresses) == 0, "Addresses is required")
-	for _, prefix := range config.Addresses {
-		wrong(!prefix.IsValid() || prefix.Addr().Is4In6(), "Addresses: %v is no prefix, or an IPv4 one written as IPv6", prefix)
-		wrong(prefix.IsValid() && prefix.Bits() == 0, "Addresses: %v lists everybody", prefix)
+	if err := checkProxies(config.Addresses); err != nil {
+		errs = append(errs, fmt.Errorf("mtls: ProxyConfig.Addresses: %w", err))
 	}
 	wrong(config.Format < NoCertificate || config.Format > HAProxy, "Format is required")
 	wrong(config.Address < NoAddress || config.Address > Forwarded, "Address is required")
@@ -136,6 +134,23 @@ func NewProxies(config ProxyConfig) (*Proxies, error) {
 	return p, nil
 }
 
+// checkProxies tells what is wrong with a list of proxies.
+func checkProxies(addresses []netip.Prefix) error {
+	var errs []error
+	if len(addresses) == 0 {
+		errs = append(errs, errors.New("none is listed, and one is required"))
+	}
+	for _, prefix := range addresses {
+		switch {
+		case !prefix.IsValid() || prefix.Addr().Is4In6():
+			errs = append(errs, fmt.Errorf("%v is no prefix, or an IPv4 one written as IPv6", prefix))
+		case prefix.Bits() == 0:
+			errs = append(errs, fmt.Errorf("%v lists everybody", prefix))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // isToken reports whether s can be a field name (RFC 9110 section 5.6.2).
 func isToken(s string) bool {
 	for i := range len(s) {
@@ -152,7 +167,7 @@ func isAlphanumeric(c byte) bool {
 
 // listed reports whether the connection of r is a listed proxy's.
 func (p *Proxies) listed(r *http.Request) bool {
-	addr, err := connectionAddress(r)
+	addr, err := peerAddress(r)
 	if err != nil || !p.lists(addr) {
 		return false
 	}

@@ -126,7 +126,7 @@ func TestForwardedCertificate(t *testing.T) {
 	source := fixedSource(t, ca.cert)
 	for name, f := range formats {
 		d := newDoor(t, behind(f.format, source))
-		t.Run("RFC8705-6.5/"+name, func(t *testing.T) {
+		t.Run("M6/RFC8705-6.5/"+name, func(t *testing.T) {
 			for range 2 { // read, and remembered
 				status, record := d.send(t, from(proxyAddr, f.field, f.text(id.cert)))
 				if status != 200 || d.err != nil || d.cert == nil || !d.cert.Equal(id.cert) {
@@ -137,7 +137,7 @@ func TestForwardedCertificate(t *testing.T) {
 				}
 			}
 		})
-		t.Run("pitfall-77/RFC9440-2.4-1/"+name, func(t *testing.T) {
+		t.Run("M7/pitfall-77/RFC9440-2.4-1/"+name, func(t *testing.T) {
 			status, record := d.send(t, from(strangerAddr, f.field, f.text(id.cert), "X-Forwarded-For", "192.0.2.1"))
 			if status != 200 || d.cert != nil || d.err != nil {
 				t.Fatalf("%d, %v, %v: a stranger's header was believed", status, d.cert, d.err)
@@ -201,7 +201,7 @@ func TestProxyIdentity(t *testing.T) {
 		r.Header.Set("Client-Cert", sfBinary(id.cert))
 		return r
 	}
-	t.Run("RFC9440-4-2", func(t *testing.T) {
+	t.Run("H4/RFC9440-4-2", func(t *testing.T) {
 		if d.send(t, over(proxyAddr, proxy, true)); d.cert == nil || !d.cert.Equal(id.cert) {
 			t.Errorf("%v, %v", d.cert, d.err)
 		}
@@ -235,7 +235,7 @@ func TestStripped(t *testing.T) {
 		"Client-Cert", "Client-Cert-Chain", "X-Forwarded-Client-Cert", "Ssl-Client-Cert", "X-Ssl-Client-Cert", "X-Ssl-Client-Verify",
 		"SSL_CLIENT_CERT", "X_SSL_CLIENT_CERT", "client_cert", "X-Amzn-Mtls-Clientcert", "Tls_Peer",
 	}
-	t.Run("pitfall-77", func(t *testing.T) {
+	t.Run("M7/pitfall-77", func(t *testing.T) {
 		for _, remote := range []string{strangerAddr, proxyAddr} {
 			r := from(remote, "Accept", "*/*", "X-Fapi-Customer-Ip-Address", "203.0.113.9")
 			for _, name := range names {

@@ -13,8 +13,7 @@ import (
 // revocationPatience is how long a handshake or a request waits for a Revocation.
 const revocationPatience = 3 * time.Second
 
-// Revocation knows which certificates were revoked: an OCSP client with a cache (RFC 6960), a register
-// of a supervisor. The revocation lists of SourceConfig.CRLFiles need none.
+// Revocation knows which certificates were revoked: an [OCSP], a register of a supervisor. The revocation lists of SourceConfig.CRLFiles need none.
 //
 // Revoked is asked about every handshake and every request, so it answers from memory and is safe for
 // concurrent use. The chain was verified, the client's certificate stands first and the trust anchor
@@ -42,7 +41,9 @@ func (NoRevocation) Revoked(context.Context, []*x509.Certificate) error { return
 // judge says whether the client with this leaf, whose chains were verified by signature, may enter
 // under material m: it is good in itself, one chain leads to an anchor, and nobody revoked that one,
 // which is given back.
-func (s *Source) judge(ctx context.Context, m *material, leaf *x509.Certificate, chains [][]*x509.Certificate, now time.Time) ([]*x509.Certificate, error) {
+//
+// Staple is the OCSP answer that the client sent along, if any.
+func (s *Source) judge(ctx context.Context, m *material, leaf *x509.Certificate, chains [][]*x509.Certificate, staple []byte, now time.Time) ([]*x509.Certificate, error) {
 	if err := fit(leaf, now); err != nil {
 		return nil, err
 	}
@@ -53,6 +54,9 @@ func (s *Source) judge(ctx context.Context, m *material, leaf *x509.Certificate,
 	for _, chain := range chains {
 		if !m.anchors.holds(chain, now) {
 			continue
+		}
+		if s.ocsp != nil {
+			s.ocsp.staple(staple, chain, now)
 		}
 		err := s.unrevoked(ctx, m, chain, now)
 		if err == nil {
@@ -74,9 +78,7 @@ func (s *Source) unrevoked(ctx context.Context, m *material, chain []*x509.Certi
 		unknown = err
 	}
 	if s.revocation != nil {
-		ctx, cancel := context.WithTimeout(ctx, revocationPatience)
-		err := s.revocation.Revoked(ctx, chain)
-		cancel()
+		err := s.ask(ctx, chain, now)
 		if errors.Is(err, ErrRevoked) {
 			return ErrRevoked
 		}
@@ -88,6 +90,17 @@ func (s *Source) unrevoked(ctx context.Context, m *material, chain []*x509.Certi
 		return nil
 	}
 	return unknown
+}
+
+func (s *Source) ask(ctx context.Context, chain []*x509.Certificate, now time.Time) error {
+	if s.ocsp != nil {
+		if err, sure := s.ocsp.remembered(chain, now); sure {
+			return err
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, revocationPatience)
+	defer cancel()
+	return s.revocation.Revoked(ctx, chain)
 }
 
 // unanswered is ErrRevocationUnknown with what a Revocation said.

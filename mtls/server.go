@@ -132,7 +132,7 @@ func (s *server) fill(config *tls.Config, m *material) {
 // verify runs at the end of every handshake, and resumption does not pass over it.
 func (s *server) verify(state tls.ConnectionState) error {
 	if len(state.PeerCertificates) > 0 {
-		_, err := s.source.judge(context.Background(), s.source.held.Load(), state.PeerCertificates[0], state.VerifiedChains, time.Now())
+		_, err := s.source.judge(context.Background(), s.source.held.Load(), state.PeerCertificates[0], state.VerifiedChains, state.OCSPResponse, time.Now())
 		return err
 	}
 	if s.demand == Required {

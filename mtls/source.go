@@ -41,8 +41,8 @@ type SourceConfig struct {
 	// over: without one nobody knows, and the client is refused. A list that is over, older than the one
 	// held, or not its issuer's is not taken. Delta lists and lists of several issuers are not taken either.
 	CRLFiles []string
-	// Revocation is asked too, after the lists. With client trust anchors one of the two is required;
-	// NoRevocation{} declines both.
+	// Revocation, an [OCSP] for example, is asked too, after the lists: each must know every certificate. With
+	// client trust anchors one of the two is required; NoRevocation{} declines both.
 	Revocation Revocation
 	// DangerouslyPassUnknown lets certificates pass of which nobody knows whether they were revoked: whoever
 	// can keep lists from reaching this service can then use a revoked certificate.
@@ -71,6 +71,7 @@ type Source struct {
 	crls  []watched[[]*crl] // one for each file
 
 	revocation  Revocation // nil: nobody else to ask
+	ocsp        *OCSP      // the same, when it is one: it answers from memory without a context, and takes staples
 	passUnknown bool
 	verdicts    verdicts
 
@@ -91,6 +92,7 @@ func NewSource(config SourceConfig) (*Source, error) {
 		revocation:  config.Revocation,
 		passUnknown: config.DangerouslyPassUnknown,
 	}
+	s.ocsp, _ = config.Revocation.(*OCSP)
 	if _, declined := config.Revocation.(NoRevocation); declined {
 		s.revocation = nil
 	}
@@ -137,6 +139,9 @@ func (s *Source) fixed(config SourceConfig) (*material, error) {
 			errs = append(errs, err)
 		}
 		m.anchors = a
+	}
+	if o, is := config.Revocation.(*OCSP); is && (o == nil || o.ask == nil) {
+		errs = append(errs, errors.New("Revocation: an OCSP is made by NewOCSP"))
 	}
 	_, declined := config.Revocation.(NoRevocation)
 	switch {

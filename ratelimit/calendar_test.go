@@ -1,7 +1,6 @@
 package ratelimit_test
 
 import (
-	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -183,93 +182,4 @@ func TestQuotaUnderFlood(t *testing.T) {
 			}
 		}
 	})
-}
-
-func unattended(t testing.TB, s ratelimit.Store) *ratelimit.Limiter {
-	t.Helper()
-	field := func(name string) func(*http.Request) (string, error) {
-		return func(r *http.Request) (string, error) { return r.Header.Get(name), nil }
-	}
-	l, err := ratelimit.NewUnattended(ratelimit.UnattendedConfig{Store: s, Name: "psd2", Location: place(t, "Europe/Berlin"),
-		Attended: ratelimit.CustomerPresent, Consent: field("Consent"), Account: field("Account")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
-}
-
-// The rule of PSD2: four a day per account and consent while the customer is away.
-func TestUnattended(t *testing.T) {
-	t.Run("PSD2 four a day", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			l := unattended(t, memory(t, 1000))
-			read := func(consent, account, ip string) int {
-				r := request()
-				r.Header.Set("Consent", consent)
-				r.Header.Set("Account", account)
-				if ip != "" {
-					r.Header.Set("X-Fapi-Customer-Ip-Address", ip)
-				}
-				w, _ := serve(l.Wrap, r)
-				return w.Code
-			}
-			for day := range 3 {
-				for i, want := range []int{204, 204, 204, 204, 429, 429} {
-					if got := read("c1", "a1", ""); got != want {
-						t.Errorf("day %d, call %d: %d", day, i+1, got)
-					}
-				}
-				if a, b := read("c1", "a2", ""), read("c2", "a1", ""); a != 204 || b != 204 {
-					t.Errorf("another account %d, another consent %d", a, b)
-				}
-				if got := read("c1", "a1", "198.51.100.7"); got != 204 {
-					t.Errorf("with the customer: %d", got)
-				}
-				if got := read("c1", "a1", "no address"); got != 429 {
-					t.Errorf("with nonsense: %d", got)
-				}
-				if day == 0 {
-					time.Sleep(22*time.Hour + 59*time.Minute)
-					if got := read("c1", "a1", ""); got != 429 {
-						t.Errorf("before midnight in Berlin: %d", got)
-					}
-					time.Sleep(time.Minute)
-				} else {
-					time.Sleep(24 * time.Hour)
-				}
-			}
-			if got := read("", "a1", ""); got != 500 {
-				t.Errorf("no consent: %d", got)
-			}
-		})
-	})
-	t.Run("config", func(t *testing.T) {
-		_, err := ratelimit.NewUnattended(ratelimit.UnattendedConfig{})
-		if err == nil || len(strings.Split(err.Error(), "\n")) != 6 {
-			t.Errorf("six mistakes: %v", err)
-		}
-	})
-}
-
-func TestCustomerPresent(t *testing.T) {
-	for _, c := range []struct {
-		fapi, psu []string
-		want      bool
-	}{
-		{nil, nil, false},
-		{[]string{"198.51.100.7"}, nil, true},
-		{nil, []string{"2001:db8::1"}, true},
-		{[]string{""}, nil, false},
-		{[]string{"198.51.100.7, 198.51.100.8"}, nil, false},
-		{[]string{"198.51.100.7", "198.51.100.7"}, nil, false},
-		{[]string{"198.51.100.7"}, []string{"198.51.100.7"}, false},
-		{[]string{"2001:db8::"}, []string{"1"}, false},
-		{[]string{"true"}, nil, false},
-	} {
-		r := request()
-		r.Header["X-Fapi-Customer-Ip-Address"], r.Header["Psu-Ip-Address"] = c.fapi, c.psu
-		if got, err := ratelimit.CustomerPresent(r); got != c.want || err != nil {
-			t.Errorf("%q %q: %t, %v", c.fapi, c.psu, got, err)
-		}
-	}
 }

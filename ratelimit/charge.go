@@ -33,17 +33,30 @@ func (l *Limiter) charge(r *http.Request, cost int64) error {
 		return err
 	}
 	ctx := context.WithoutCancel(r.Context()) // hanging up is no way out
-	res, err := l.store.Take(ctx, key, cost, p.limits)
-	if err == nil && res.OK {
-		return nil
+	keys := []string{key}
+	if l.parts != nil {
+		if keys, err = l.each(r, key); err != nil {
+			return err
+		}
 	}
-	for i := range p.limits {
-		err = errors.Join(err, l.drain(ctx, key, cost, p.limits[i:i+1]))
+	for _, key := range keys {
+		err = errors.Join(err, l.chargeKey(ctx, key, cost, p.limits))
 	}
 	if err != nil {
 		return unavailable(l.name, err)
 	}
 	return nil
+}
+
+func (l *Limiter) chargeKey(ctx context.Context, key string, cost int64, limits []Limit) error {
+	res, err := l.store.Take(ctx, key, cost, limits)
+	if err == nil && res.OK {
+		return nil
+	}
+	for i := range limits {
+		err = errors.Join(err, l.drain(ctx, key, cost, limits[i:i+1]))
+	}
+	return err
 }
 
 // drains is how often drain follows others who take at the same time.

@@ -23,8 +23,19 @@
 //
 // Two stages belong into a chain: one keyed by [PeerAddress] before any cryptography, and
 // one keyed by the verified client after it. A key is never read from a header here:
-// X-Forwarded-For is the caller's own word. Keys of several parts are made with [Key] and
-// [Join].
+// X-Forwarded-For is the caller's own word.
+//
+//   - A peer: [PeerAddress] and [PeerPrefix]; behind proxies mtls.AddressKey; [ByCertificate].
+//   - A client across issuers: token.ClientKey.
+//   - A subject, a consent, a tenant, the thumbprint of a key: [By] of the grant.
+//   - A route: [Route]. All callers together, by name only: [Everyone].
+//   - Several of these: [Join] and [Key], which no other parts give; one or else another:
+//     [FirstOf].
+//
+// What tells nothing is no key, and refuses the request with 500, for it is a mistake of the
+// chain: callers who lack a claim are never counted as one. What is counted before
+// authentication has a [Memory] of its own: a flood of addresses that fills it then leaves the
+// clients theirs.
 //
 // # What else can be bounded
 //

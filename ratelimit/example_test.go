@@ -1,23 +1,30 @@
 package ratelimit_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"time"
 
 	"github.com/tegata-go/tegata/ratelimit"
+	"github.com/tegata-go/tegata/token"
 )
 
 // Two stages: every peer before any cryptography, every client behind the token.
 func Example() {
-	store, err := ratelimit.NewMemory(ratelimit.MemoryConfig{})
+	peers, err := ratelimit.NewMemory(ratelimit.MemoryConfig{})
+	if err != nil {
+		panic(err)
+	}
+	clients, err := ratelimit.NewMemory(ratelimit.MemoryConfig{}) // which no flood of addresses fills
 	if err != nil {
 		panic(err)
 	}
 	perPeer, err := ratelimit.New(ratelimit.Config{
-		Store: store, Name: "peer", Key: ratelimit.PeerAddress,
+		Store: peers, Name: "peer", Key: ratelimit.PeerAddress,
 		Limits:   []ratelimit.Limit{{Count: 100, Period: time.Second}},
 		NoFields: true,
 	})
@@ -25,7 +32,7 @@ func Example() {
 		panic(err)
 	}
 	perClient, err := ratelimit.New(ratelimit.Config{
-		Store: store, Name: "client", Key: clientOf,
+		Store: clients, Name: "client", Key: clientOf,
 		Limits: []ratelimit.Limit{
 			{Name: "minute", Count: 2, Period: time.Minute},
 			{Name: "day", Count: 1000, Period: 24 * time.Hour},
@@ -42,12 +49,13 @@ func Example() {
 	for range 3 {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/accounts", nil))
-		fmt.Println(w.Code, w.Header().Get("RateLimit"), "Retry-After:", w.Header().Get("Retry-After") != "")
+		left, _, _ := strings.Cut(w.Header().Get("RateLimit"), ";t=") // and the seconds until there is more
+		fmt.Println(w.Code, left, "Retry-After:", w.Header().Get("Retry-After") != "")
 	}
 	// Output:
-	// 204 "client/minute";r=1;t=30 Retry-After: false
-	// 204 "client/minute";r=0;t=30 Retry-After: false
-	// 429 "client/minute";r=0;t=30 Retry-After: true
+	// 204 "client/minute";r=1 Retry-After: false
+	// 204 "client/minute";r=0 Retry-After: false
+	// 429 "client/minute";r=0 Retry-After: true
 }
 
 // clientOf stands for token.ClientKey: what was verified, never a header.
@@ -82,4 +90,37 @@ func ExampleLimiter_Take() {
 	// Output:
 	// 0 <nil>
 	// ratelimit: exceeded true
+}
+
+// Whom a limit counts once a token was verified. A claim that is absent, or no text, gives no key,
+// and the request is refused.
+func ExampleBy() {
+	subject := ratelimit.By(token.FromContext, func(g token.Grant) string { return ratelimit.Key(g.Issuer(), g.Subject()) })
+	claim := func(name string) func(*http.Request) (string, error) {
+		return ratelimit.By(token.FromContext, func(g token.Grant) (text string) {
+			value, _ := g.Claim(name)
+			if json.Unmarshal([]byte(value), &text) != nil {
+				return ""
+			}
+			return text
+		})
+	}
+	for _, key := range []func(*http.Request) (string, error){
+		token.ClientKey,
+		subject,
+		ratelimit.FirstOf(subject, token.ClientKey),
+		ratelimit.By(token.FromContext, token.Grant.JKT),
+		ratelimit.Join(token.ClientKey, claim("tenant")),
+		ratelimit.Join(claim("consent_id"), ratelimit.Route),
+	} {
+		_, err := key(httptest.NewRequest(http.MethodGet, "/accounts", nil))
+		fmt.Println(err) // no Verifier stands outside
+	}
+	// Output:
+	// audit: misplaced layer
+	// audit: misplaced layer
+	// audit: misplaced layer
+	// audit: misplaced layer
+	// audit: misplaced layer
+	// audit: misplaced layer
 }

@@ -46,6 +46,10 @@ type GuardConfig struct {
 // are his. So a Guard stands behind what limits each client, and inside what reads bodies.
 // Streams, long polls and health checks stay outside; kinds of requests that differ much in
 // what they take have a Guard each.
+//
+// Handlers that never return would keep a bound they fill shut for ever. When the bound is full and
+// for 32 Targets nobody came in or left, those inside are written off: as many others are let in
+// beside them, all together at most Max.
 type Guard struct {
 	name    string
 	control string
@@ -57,7 +61,10 @@ type Guard struct {
 
 	mu       sync.Mutex
 	limit    int
-	inside   int
+	inside   int           // without those written off
+	lost     int           // written off: they came in before cut
+	cut      time.Duration // since base
+	moved    time.Duration // since base: somebody came in or left
 	peak     int           // most inside in this window
 	learning bool          // no window was above target yet
 	began    time.Duration // of the window, since base
@@ -68,6 +75,7 @@ type Guard struct {
 const (
 	windowSamples = 32
 	firstLimit    = 16
+	patience      = 32 // Targets without a move
 )
 
 // edges are the classes of a window: up to so many quarters of Target, and the rest.
@@ -112,7 +120,7 @@ func (g *Guard) Limit() int {
 func (g *Guard) InFlight() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.inside
+	return g.inside + g.lost
 }
 
 // Pass is one request that a Guard let in.
@@ -154,9 +162,9 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 }
 
 func (g *Guard) enter(r *http.Request) (time.Duration, error) {
-	began := time.Since(g.base)
+	began, ok := g.in()
 	var err error
-	if !g.in() {
+	if !ok {
 		err = &audit.Refusal{
 			Reason: ErrOverload, Cause: &refusedBy{limiter: g.name}, Status: http.StatusServiceUnavailable,
 			Detail: "the service has more to do than it can", Header: http.Header{"Retry-After": {g.retry}},
@@ -166,25 +174,35 @@ func (g *Guard) enter(r *http.Request) (time.Duration, error) {
 	return began, err
 }
 
-func (g *Guard) in() bool {
+// in reads the clock under the lock: who came in before cut is told by it.
+func (g *Guard) in() (now time.Duration, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.inside >= g.limit {
+	now = time.Since(g.base)
+	if full := g.inside+g.lost >= g.most; full || g.inside >= g.limit {
 		g.peak = max(g.peak, g.inside)
-		return false
+		if full || now-g.moved < patience*g.target {
+			return now, false
+		}
+		g.lost, g.inside, g.cut = g.lost+g.inside, 0, now
 	}
 	g.inside++
-	g.peak = max(g.peak, g.inside)
-	return true
+	g.peak, g.moved = max(g.peak, g.inside), now
+	return now, true
 }
 
 // leave takes the sample, and closes the window when it holds enough. A request that began in
 // an earlier window tells of the bound that held then, and does not count.
 func (g *Guard) leave(began time.Duration) {
-	now := time.Since(g.base)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.inside--
+	now := time.Since(g.base)
+	g.moved = now
+	if began < g.cut {
+		g.lost--
+	} else {
+		g.inside--
+	}
 	if began < g.began {
 		return
 	}

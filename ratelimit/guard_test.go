@@ -178,6 +178,78 @@ func TestGuardStall(t *testing.T) {
 	})
 }
 
+// Handlers that never return do not keep out the others for ever, and do not pile up beyond Max.
+func TestGuardStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const target = 50 * time.Millisecond
+		g := guard(t, ratelimit.GuardConfig{Name: "service", Target: target, Min: 3, Max: 200})
+		stuck, free := make(chan struct{}), atomic.Bool{}
+		h := g.Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+			if !free.Load() {
+				<-stuck
+			}
+			time.Sleep(work)
+		}))
+		var wg sync.WaitGroup
+		send := func() (code int) {
+			w := httptest.NewRecorder()
+			done := make(chan struct{})
+			wg.Go(func() { h.ServeHTTP(w, request()); close(done) })
+			synctest.Wait()
+			select {
+			case <-done:
+				return w.Code
+			default:
+				return 0 // inside
+			}
+		}
+		for g.InFlight() < g.Limit() {
+			send()
+		}
+		full := g.InFlight()
+		time.Sleep(31 * target)
+		if code := send(); code != http.StatusServiceUnavailable || g.InFlight() != full {
+			t.Fatalf("full: %d, %d inside", code, g.InFlight())
+		}
+		free.Store(true)
+		time.Sleep(2 * target)
+		if code := send(); code != 0 || g.InFlight() != full+1 {
+			t.Fatalf("one of those that come later: %d, %d inside", code, g.InFlight())
+		}
+		time.Sleep(target)
+		if refused := load(h, work*2, 10*time.Second); refused > 0 || g.InFlight() != full {
+			t.Errorf("%d of the good were refused beside %d stuck, %d inside", refused, full, g.InFlight())
+		}
+		free.Store(false)
+		for range 600 {
+			send()
+			time.Sleep(target)
+		}
+		if g.InFlight() != 200 {
+			t.Errorf("%d inside, Max is 200", g.InFlight())
+		}
+		free.Store(true)
+		close(stuck)
+		wg.Wait()
+		if g.InFlight() != 0 {
+			t.Errorf("%d inside when all are gone", g.InFlight())
+		}
+		if refused := load(h, work*2, time.Second); refused > 0 || g.InFlight() != 0 {
+			t.Errorf("%d refused afterwards, %d inside", refused, g.InFlight())
+		}
+		stuck = make(chan struct{})
+		free.Store(false)
+		for range 2 * g.Limit() {
+			send()
+		}
+		if g.InFlight() != g.Limit() {
+			t.Errorf("%d inside, the bound is %d", g.InFlight(), g.Limit())
+		}
+		close(stuck)
+		wg.Wait()
+	})
+}
+
 func TestGuardRefusal(t *testing.T) {
 	g := guard(t, ratelimit.GuardConfig{Name: "service", Target: time.Second, Min: 1, Max: 1, Retry: 7 * time.Second})
 	inside, err := g.Enter(request())

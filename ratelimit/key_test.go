@@ -66,9 +66,10 @@ func peer(remote string) (string, error) {
 	return ratelimit.PeerAddress(r)
 }
 
+// L1, L9: an address is a caller, of IPv6 its /64, whatever form it comes in.
 func TestPeerAddress(t *testing.T) {
 	for _, c := range []struct{ name, remote, want string }{
-		{"IPv4", "192.0.2.1:1234", "192.0.2.1"},
+		{"L9 IPv4", "192.0.2.1:1234", "192.0.2.1"},
 		{"pitfall-83 one /64", "[2001:db8:1:2:3:4:5:6]:1", "2001:db8:1:2::/64"},
 		{"pitfall-83 the same /64", "[2001:db8:1:2:ffff::]:2", "2001:db8:1:2::/64"},
 		{"pitfall-83 another /64", "[2001:db8:1:3::1]:1", "2001:db8:1:3::/64"},
@@ -97,6 +98,7 @@ func TestPeerAddress(t *testing.T) {
 	}
 }
 
+// L9: other prefixes, where one customer is given more or less.
 func TestPeerPrefix(t *testing.T) {
 	for _, c := range []struct {
 		bits4, bits6 int

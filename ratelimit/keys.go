@@ -1,11 +1,13 @@
 package ratelimit
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"strconv"
 )
 
 // Join gives a key function for all that keys tell together, as Key joins it: a client under a
@@ -23,6 +25,44 @@ func Join(keys ...func(*http.Request) (string, error)) func(*http.Request) (stri
 		return Key(parts...), nil
 	}
 }
+
+// By gives a key function for what is known of the caller once he is verified: from is the
+// FromContext of the package that left it, part picks what counts:
+//
+//	By(token.FromContext, token.Grant.JKT)
+//
+// An error of from is passed on, so a request that nobody verified is refused as that package has
+// it. A part that is absent is "", and refused as ErrKey: those who lack it are not one caller.
+// What is unique only within something else is joined with it by Key: a subject with its issuer.
+func By[T any](from func(context.Context) (T, error), part func(T) string) func(*http.Request) (string, error) {
+	return func(r *http.Request) (string, error) {
+		known, err := from(r.Context())
+		if err != nil {
+			return "", err
+		}
+		return part(known), nil
+	}
+}
+
+// FirstOf gives a key function for the first of keys that tells something: the subject, and the
+// client where there is none. What one of them tells is never taken for the same told by another. An
+// error of one that is asked is an error of all, not a reason to ask the next.
+func FirstOf(keys ...func(*http.Request) (string, error)) func(*http.Request) (string, error) {
+	return func(r *http.Request) (string, error) {
+		for i, key := range keys {
+			if k, err := key(r); err != nil {
+				return "", err
+			} else if k != "" {
+				return Key(strconv.Itoa(i), k), nil
+			}
+		}
+		return "", nil
+	}
+}
+
+// Everyone is a key function under which all callers are one: for what a route can bear, joined with
+// Route, not for what a caller may ask.
+func Everyone(*http.Request) (string, error) { return "everyone", nil }
 
 // Route is a key function: the pattern of the http.ServeMux that the request was routed by.
 // The limiter stands between the mux and the handler; elsewhere it is an error.

@@ -1,13 +1,17 @@
 package ratelimit_test
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/tegata-go/tegata/audit"
 	"github.com/tegata-go/tegata/ratelimit"
 )
 
@@ -89,5 +93,93 @@ func TestRoute(t *testing.T) {
 	mux.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/accounts/17", nil))
 	if got != "GET /accounts/{id}" {
 		t.Errorf("%q", got)
+	}
+}
+
+// known stands for what token.FromContext gives.
+type known struct{ issuer, subject, consent, tenant, jkt string }
+
+type knownKey struct{}
+
+var errUnknown = &audit.Refusal{Reason: "test: nobody verified", Status: http.StatusUnauthorized}
+
+func fromContext(ctx context.Context) (known, error) {
+	k, ok := ctx.Value(knownKey{}).(known)
+	if !ok {
+		return k, errUnknown
+	}
+	return k, nil
+}
+
+var (
+	bySubject = ratelimit.By(fromContext, func(k known) string { return ratelimit.Key(k.issuer, k.subject) })
+	byConsent = ratelimit.By(fromContext, func(k known) string { return k.consent })
+	byTenant  = ratelimit.By(fromContext, func(k known) string { return k.tenant })
+	byJKT     = ratelimit.By(fromContext, func(k known) string { return k.jkt })
+)
+
+// L1: whoever differs in what a key is made of is another caller, whoever does not is the same, and
+// whoever lacks it is refused: nobody shares a count with others who lack it too.
+func TestBy(t *testing.T) {
+	a := known{"https://as", "s", "c", "t", "j"}
+	for name, c := range map[string]struct {
+		key     func(*http.Request) (string, error)
+		another known
+		same    known
+		lacks   known
+	}{
+		"subject":            {bySubject, known{"https://as", "s2", "c", "t", "j"}, known{"https://as", "s", "", "", ""}, known{"https://as", "", "c", "t", "j"}},
+		"subject elsewhere":  {bySubject, known{"https://as2", "s", "c", "t", "j"}, known{"https://as", "s", "", "", ""}, known{"", "s", "c", "t", "j"}},
+		"consent":            {byConsent, known{"https://as", "s", "c2", "t", "j"}, known{"", "", "c", "", ""}, known{"https://as", "s", "", "t", "j"}},
+		"tenant":             {byTenant, known{"https://as", "s", "c", "t2", "j"}, known{"", "", "", "t", ""}, known{"https://as", "s", "c", "", "j"}},
+		"key thumbprint":     {byJKT, known{"https://as", "s", "c", "t", "j2"}, known{"", "", "", "", "j"}, known{"https://as", "s", "c", "t", ""}},
+		"tenant and consent": {ratelimit.Join(byTenant, byConsent), known{consent: "ct", tenant: ""}, known{"", "", "c", "t", ""}, known{"https://as", "s", "", "t", "j"}},
+		"consent or subject": {ratelimit.FirstOf(byConsent, bySubject), known{"https://as", "s", "", "t", "j"}, known{"", "", "c", "", ""}, known{tenant: "t", jkt: "j"}},
+	} {
+		t.Run("L1 "+name, func(t *testing.T) {
+			l := limiter(t, ratelimit.Config{Store: memory(t, 100), Name: "n", Key: c.key, Limits: []ratelimit.Limit{limit("", 1, time.Hour)}})
+			take := func(k known) error {
+				_, err := l.Take(request().WithContext(context.WithValue(t.Context(), knownKey{}, k)))
+				return err
+			}
+			if err := take(a); err != nil {
+				t.Fatal(err)
+			}
+			refusal(t, take(c.same), ratelimit.ErrExceeded, http.StatusTooManyRequests)
+			if err := take(c.another); err != nil && !errors.Is(err, ratelimit.ErrKey) {
+				t.Errorf("another: %v", err)
+			}
+			refusal(t, take(c.lacks), ratelimit.ErrKey, http.StatusInternalServerError)
+			_, err := l.Take(request())
+			refusal(t, err, errUnknown.Reason, http.StatusUnauthorized)
+		})
+	}
+}
+
+func TestFirstOf(t *testing.T) {
+	said := func(k string, err error) func(*http.Request) (string, error) {
+		return func(*http.Request) (string, error) { return k, err }
+	}
+	first, _ := ratelimit.FirstOf(said("x", nil), said("y", nil))(request())
+	second, _ := ratelimit.FirstOf(said("", nil), said("x", nil))(request())
+	if first == second || first == "" || second == "" {
+		t.Errorf("%q told first, %q second", first, second)
+	}
+	if k, err := ratelimit.FirstOf(said("", errors.New("down")), said("y", nil))(request()); k != "" || err == nil {
+		t.Errorf("an error gives %q, %v", k, err)
+	}
+	if k, err := ratelimit.FirstOf(said("", nil))(request()); k != "" || err != nil {
+		t.Errorf("nothing gives %q, %v", k, err)
+	}
+}
+
+func TestEveryone(t *testing.T) {
+	l := limiter(t, ratelimit.Config{Store: memory(t, 100), Name: "n", Key: ratelimit.Everyone, Limits: []ratelimit.Limit{limit("", 1, time.Hour)}})
+	for i, want := range []bool{true, false} {
+		r := request()
+		r.RemoteAddr = fmt.Sprintf("192.0.2.%d:1", i)
+		if res, _ := l.Take(r); res.OK != want {
+			t.Errorf("caller %d: %+v", i, res)
+		}
 	}
 }

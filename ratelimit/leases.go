@@ -34,9 +34,11 @@ type LeasesConfig struct {
 // Nothing is admitted that was not taken before. So that permits taken early and used late do
 // not add to those of others, Store is asked with a burst that is smaller by what comes back
 // during Hold, Count*Hold/Period rounded up: what all processes admit together stays within
-// Burst + Count*t/Period over every window, as without leases. The price is on the other side:
-// permits not used within Hold are lost to their caller. A lease asks for at most a quarter of
-// what is left, so near the limit there are more trips, and little is lost.
+// Burst + Count*t/Period over every window, as without leases: of what is used in a window, all
+// was taken in one that is longer by Hold. The price is on the other side: permits not used within
+// Hold are lost to their caller, and a cost above the smaller burst is refused for good. A lease
+// asks for at most a quarter of what is left, so near the limit there are more trips, and little
+// is lost.
 //
 // Quotas, and limits whose burst is not above what comes back during Hold, are not leased:
 // each request asks Store. Remaining is what Store said when it was last asked.

@@ -3,7 +3,6 @@ package ratelimit_test
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -35,53 +34,6 @@ func TestLeasesConfig(t *testing.T) {
 	l := leases(t, ratelimit.LeasesConfig{Store: picky{memory(t, 1)}})
 	if _, err := ratelimit.New(ratelimit.Config{Store: l, Name: "n", Key: one, Limits: []ratelimit.Limit{limit("", 1, time.Hour)}}); err == nil || !strings.Contains(err.Error(), "picky") {
 		t.Errorf("New: %v", err)
-	}
-}
-
-// What several processes admit together, each with leases of its own over one store, keeps
-// the law of a single one over every window there is: nothing is admitted beyond the limit.
-func TestLeasesLaw(t *testing.T) {
-	for _, l := range []ratelimit.Limit{
-		limit("even", 100, time.Second),
-		limit("third", 30, time.Second),
-		{Name: "deep", Count: 70, Period: time.Second, Burst: 200},
-		{Name: "shallow", Count: 1000, Period: time.Second, Burst: 120},
-		limit("odd", 130, 999_999_937),
-	} {
-		t.Run(l.Name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				rnd := rand.New(rand.NewPCG(5, uint64(l.Count)))
-				store, m := &away{Store: memory(t, 1000)}, newModel(l)
-				var processes [3]*ratelimit.Leases
-				for i := range processes {
-					processes[i] = leases(t, ratelimit.LeasesConfig{Store: store, Permits: 40})
-				}
-				asked, passed := 0, int64(0)
-				began := time.Now()
-				for range 3000 {
-					if rnd.IntN(4) == 0 {
-						time.Sleep(time.Duration(rnd.Int64N(int64(l.Period) / l.Count * 3)))
-					}
-					if rnd.IntN(900) == 0 {
-						time.Sleep(time.Duration(rnd.Int64N(int64(2 * time.Second))))
-					}
-					cost := 1 + rnd.Int64N(rnd.Int64N(6)+1)
-					asked++
-					if r := take(t, processes[rnd.IntN(len(processes))], "caller", cost, l); r.OK {
-						m.events = append(m.events, event{time.Now(), cost})
-						passed += cost
-					} else if r.Limit != l || r.Retry <= 0 {
-						t.Fatalf("%+v", r)
-					}
-				}
-				m.law(t)
-				could := m.burst + int64(time.Since(began))*l.Count/int64(l.Period)
-				t.Logf("admitted %d, the law allows %d; %.2f calls per request", passed, could, float64(store.asked.Load())/float64(asked))
-				if passed < could/4 {
-					t.Errorf("only %d of %d", passed, could)
-				}
-			})
-		})
 	}
 }
 

@@ -68,7 +68,8 @@ type Limiter struct {
 	name     string
 	control  string
 	key      func(*http.Request) (string, error)
-	plan     *plan // nil: limitsOf and plans
+	parts    func(*http.Request) ([]string, error) // nil: a request is counted for its caller once
+	plan     *plan                                 // nil: limitsOf and plans
 	limitsOf func(*http.Request) ([]Limit, error)
 	plans    plans
 	cost     int64
@@ -175,8 +176,12 @@ func (l *Limiter) take(r *http.Request) (Result, error) {
 			return Result{}, own(l.name, ErrCost, err)
 		}
 	}
-	res, err := l.store.Take(r.Context(), key, cost, p.limits)
-	if err != nil {
+	var res Result
+	if l.parts != nil {
+		if res, err = l.takeEach(r, key, p.limits); err != nil {
+			return Result{}, err
+		}
+	} else if res, err = l.store.Take(r.Context(), key, cost, p.limits); err != nil {
 		return Result{}, unavailable(l.name, err)
 	}
 	res.policy, res.quiet = p.policy, l.quiet

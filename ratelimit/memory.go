@@ -28,7 +28,8 @@ type MemoryConfig struct {
 // unseen share one bucket per limit in each of up to 256 shards, by their key. While the store
 // is full all of them together are admitted at most as many times the limit as there are
 // shards, and one caller, who may have moved from a shared bucket into one of his own, at most
-// twice his limit. Shared counts such decisions.
+// twice his limit. Shared counts such decisions. Whoever can send under many keys can fill a
+// store, so limits of peers and limits of those who are verified have a Memory each.
 type Memory struct {
 	hash   hasher
 	shapes shapes

@@ -193,6 +193,13 @@ func TestMemoryAllocs(t *testing.T) {
 	t.Run("refuse", func(t *testing.T) {
 		allocs(t, 0, func() { _, _ = m.Take(ctx, "caller", 1, empty) })
 	})
+	t.Run("after many reloads", func(t *testing.T) {
+		for i := range int64(5000) {
+			take(t, m, strconv.FormatInt(i, 10), 0, limit("reloaded", i+1, time.Hour))
+		}
+		fresh := []ratelimit.Limit{limit("fresh", 1e6, time.Hour)}
+		allocs(t, 0, func() { _, _ = m.Take(ctx, "caller", 1, fresh) })
+	})
 }
 
 // Budget 8: at most 64 bytes for each key that owes, at any number of keys.

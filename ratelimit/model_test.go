@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tegata-go/tegata/ratelimit"
+	"github.com/tegata-go/tegata/ratelimit/ratelimittest"
 )
 
 // model is a bucket in rational numbers: tokens left at a moment. It knows nothing of the
@@ -65,16 +66,13 @@ func (m *model) take(cost int64) {
 // law is the promise of the package's documentation, over every window there is: windows that
 // begin and end at an admission are the ones that hold most.
 func (m *model) law(t *testing.T) {
-	for i := range m.events {
-		sum := int64(0)
-		for _, e := range m.events[i:] {
-			sum += e.cost
-			most := new(big.Int).Mul(big.NewInt(int64(e.at.Sub(m.events[i].at))), big.NewInt(m.limit.Count))
-			most.Div(most, big.NewInt(int64(m.limit.Period))).Add(most, big.NewInt(m.burst))
-			if big.NewInt(sum).Cmp(most) > 0 {
-				t.Fatalf("%d admitted within %v, the law allows %v", sum, e.at.Sub(m.events[i].at), most)
-			}
-		}
+	t.Helper()
+	var admitted []ratelimittest.Admission
+	for _, e := range m.events {
+		admitted = append(admitted, ratelimittest.Admission{Began: e.at, Ended: e.at, Cost: e.cost})
+	}
+	if err := ratelimittest.Law(m.limit, admitted, 0); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -87,10 +87,10 @@ func TestHeadersAreNoKey(t *testing.T) {
 	})
 }
 
-// OPS-thr-order: a flood from one peer stays outside; another peer's client is not touched,
+// L2, OPS-thr-order: a flood from one peer stays outside; another peer's client is not touched,
 // although both limiters share a store and the flood names that client.
 func TestTwoStages(t *testing.T) {
-	t.Run("OPS-thr-order", func(t *testing.T) {
+	t.Run("L2 OPS-thr-order", func(t *testing.T) {
 		store, checked := memory(t, 100), 0
 		peer := limiter(t, ratelimit.Config{Store: store, Name: "peer", Key: ratelimit.PeerAddress, Limits: []ratelimit.Limit{limit("", 10, time.Hour)}, NoFields: true})
 		client := limiter(t, ratelimit.Config{Store: store, Name: "client", Limits: []ratelimit.Limit{limit("", 10, time.Hour)},
@@ -124,6 +124,38 @@ func TestTwoStages(t *testing.T) {
 			if w, reached := serve(h, from("192.0.2.7:1", "good")); !reached || w.Header()["Ratelimit"] == nil || len(w.Header()["Ratelimit"]) != 1 {
 				t.Fatalf("the good client got %d %v", w.Code, w.Header())
 			}
+		}
+	})
+}
+
+// OPS-thr-order: a flood from more addresses than the peers' store holds leaves the clients behind
+// it theirs, each on his own, because they are counted in another.
+func TestTwoStores(t *testing.T) {
+	t.Run("OPS-thr-order", func(t *testing.T) {
+		const keys = 1 << 10
+		peers, clients := memory(t, keys), memory(t, keys)
+		peer := limiter(t, ratelimit.Config{Store: peers, Name: "peer", Key: ratelimit.PeerAddress, Limits: []ratelimit.Limit{limit("", 1000, time.Hour)}, NoFields: true})
+		client := limiter(t, ratelimit.Config{Store: clients, Name: "client", Key: byHeader, Limits: []ratelimit.Limit{limit("", 1, time.Hour)}})
+		from := func(i int) string {
+			return "10." + strconv.Itoa(i>>16) + "." + strconv.Itoa(i>>8&255) + "." + strconv.Itoa(i&255) + ":1"
+		}
+		flood := request()
+		for i := range 2 * keys {
+			flood.RemoteAddr = from(i)
+			_, _ = peer.Take(flood)
+		}
+		if peers.Shared() == 0 {
+			t.Fatal("the flood does not fill the store")
+		}
+		for i := range 100 {
+			r := requestOf("client" + strconv.Itoa(i))
+			r.RemoteAddr = from(i)
+			if w, reached := serve(func(next http.Handler) http.Handler { return peer.Wrap(client.Wrap(next)) }, r); !reached {
+				t.Fatalf("client %d: %d", i, w.Code)
+			}
+		}
+		if clients.Shared() != 0 {
+			t.Error("clients share buckets")
 		}
 	})
 }

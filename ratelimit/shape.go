@@ -19,8 +19,9 @@ const (
 	shapeWays  = 4 // places where one limit may be
 )
 
-// shapes remembers limits that were made ready, each in the few places where it may be. A place
-// is never given to another limit: one that finds all taken is made ready each time.
+// shapes remembers limits that were made ready, each in the few places where it may be. One that
+// finds all of them taken gets a place of its own choice among them, so that limits which are used
+// no more, after a reload, make room.
 type shapes [mostShapes]atomic.Pointer[shape]
 
 // of gives l made ready; nil: l is out of bounds.
@@ -40,8 +41,9 @@ func (c *shapes) of(h *hasher, l *Limit) *shape {
 	s := &shape{*l, rate, h.limit(l)}
 	for way := range uint64(shapeWays) {
 		if c[(i+way)%mostShapes].CompareAndSwap(nil, s) {
-			break
+			return s
 		}
 	}
+	c[(i+s.hash%shapeWays)%mostShapes].Store(s)
 	return s
 }

@@ -45,6 +45,7 @@ type line struct {
 
 type waiter struct {
 	next    *waiter
+	before  *waiter
 	granted chan struct{} // closed under Slots.mu when the slot is the waiter's
 	in      bool
 }
@@ -107,7 +108,7 @@ func (s *Slots) enter(ctx context.Context, k slotKey, most, queue int, wait time
 	}
 	w := &waiter{granted: make(chan struct{})}
 	if l.last != nil {
-		l.last.next = w
+		l.last.next, w.before = w, l.last
 	} else {
 		l.first = w
 	}
@@ -168,33 +169,25 @@ func (s *Slots) settle(k slotKey, l line) {
 func (l *line) admit() {
 	for l.first != nil && l.held < l.most {
 		w := l.first
-		l.first = w.next
+		l.drop(w)
 		l.held++
-		l.waiting--
 		w.in = true
 		close(w.granted)
 	}
-	if l.first == nil {
-		l.last = nil
-	}
 }
 
-// drop removes a waiter who gave up.
+// drop takes a waiter out of the line, wherever he stands.
 func (l *line) drop(w *waiter) {
-	var before *waiter
-	for at := l.first; at != nil; before, at = at, at.next {
-		if at != w {
-			continue
-		}
-		if before == nil {
-			l.first = w.next
-		} else {
-			before.next = w.next
-		}
-		if l.last == w {
-			l.last = before
-		}
-		l.waiting--
-		return
+	if w.before == nil {
+		l.first = w.next
+	} else {
+		w.before.next = w.next
 	}
+	if w.next == nil {
+		l.last = w.before
+	} else {
+		w.next.before = w.before
+	}
+	w.before, w.next = nil, nil
+	l.waiting--
 }

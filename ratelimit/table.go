@@ -31,8 +31,8 @@ type shard struct {
 	slots  []slot
 	used   int
 	hand   int
-	shared uint64 // decisions made by a shared bucket
-	_      [64]byte
+	shared uint64   // decisions made by a shared bucket
+	_      [72]byte // 128 in all: what one processor writes is in no line, nor pair of lines, of another's
 }
 
 // most is how many slots may be used before the table grows or, at its greatest length,

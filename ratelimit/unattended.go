@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -33,6 +34,13 @@ type UnattendedConfig struct {
 	// accounts.
 	Account func(*http.Request) (string, error)
 
+	// Accounts, in place of Account, names all that one call reads, 1 to 64 of them; one named
+	// twice is counted once. Each is counted, and when one is spent the call is refused and none
+	// is. They are looked at first and then counted one by one: of calls at the same time that
+	// share an account some may be refused although others of their accounts were counted, and
+	// none is let in too often.
+	Accounts func(*http.Request) ([]string, error)
+
 	// Calls is how many a day; 0 means the four of the rule. More needs an agreement with the
 	// provider and the customer's consent (Article 36(5)(b)).
 	Calls int64
@@ -54,7 +62,8 @@ func NewUnattended(c UnattendedConfig) (*Limiter, error) {
 	mistake(c.Location == nil, "Location is missing")
 	mistake(c.Attended == nil, "Attended is missing")
 	mistake(c.Consent == nil, "Consent is missing")
-	mistake(c.Account == nil, "Account is missing")
+	mistake(c.Account == nil && c.Accounts == nil, "Account or Accounts is missing")
+	mistake(c.Account != nil && c.Accounts != nil, "Account and Accounts exclude each other")
 	if c.Calls == 0 {
 		c.Calls = 4
 	}
@@ -62,14 +71,64 @@ func NewUnattended(c UnattendedConfig) (*Limiter, error) {
 	if location == nil {
 		location = time.UTC // reported above; the other mistakes are, too
 	}
+	key := Join(c.Consent, c.Account)
+	if c.Accounts != nil {
+		key = c.Consent
+	}
 	l, err := New(Config{
-		Store: c.Store, Name: c.Name, Key: Join(c.Consent, c.Account), Exempt: c.Attended,
+		Store: c.Store, Name: c.Name, Key: key, Exempt: c.Attended,
 		Limits: []Limit{{Count: c.Calls, Calendar: Daily(location)}},
 	})
 	if err = errors.Join(append(errs, err)...); err != nil {
 		return nil, err
 	}
+	l.parts = c.Accounts
 	return l, nil
+}
+
+// mostParts bounds what one request may be counted for.
+const mostParts = 64
+
+// each gives the keys of a limiter whose requests are counted for several parts of one caller.
+func (l *Limiter) each(r *http.Request, caller string) ([]string, error) {
+	parts, err := l.parts(r)
+	if err != nil || len(parts) == 0 || len(parts) > mostParts {
+		return nil, own(l.name, ErrKey, err)
+	}
+	keys := make([]string, len(parts))
+	for i, part := range parts {
+		if keys[i] = Key(caller, part); keys[i] == "" || len(keys[i]) > MaxKey {
+			return nil, own(l.name, ErrKey, nil)
+		}
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys), nil
+}
+
+// takeEach takes one unit for every key: all are looked at before any is charged.
+func (l *Limiter) takeEach(r *http.Request, caller string, limits []Limit) (least Result, err error) {
+	keys, err := l.each(r, caller)
+	if err != nil {
+		return Result{}, err
+	}
+	for _, cost := range []int64{0, 1} {
+		for i, key := range keys {
+			res, err := l.store.Take(r.Context(), key, cost, limits)
+			if err != nil {
+				return Result{}, unavailable(l.name, err)
+			}
+			if res.OK && res.Remaining+cost < 1 {
+				res.OK, res.Retry = false, res.Next
+			}
+			if !res.OK {
+				return res, nil
+			}
+			if i == 0 || res.Remaining < least.Remaining {
+				least = res
+			}
+		}
+	}
+	return least, nil
 }
 
 // CustomerPresent reads the field by which a FAPI client says that the customer is there:

@@ -24,7 +24,7 @@ func TestDigestIsUnambiguous(t *testing.T) {
 			seen[k] = in
 		}
 	})
-	t.Run("pitfall-62", func(t *testing.T) {
+	t.Run("R2, pitfall-62", func(t *testing.T) {
 		if replay.Digest("dpop", "service", "key 1", "jti") == replay.Digest("dpop", "service", "key 2", "jti") {
 			t.Error("two keys that use the same jti meet")
 		}

@@ -117,9 +117,12 @@ func (d *desk) send(r *http.Request) *httptest.ResponseRecorder {
 
 func (d *desk) refused(w *httptest.ResponseRecorder, status int, reason audit.Reason, ran int64) {
 	d.t.Helper()
-	if w.Code != status || d.last != string(reason) || d.ran.Load() != ran ||
+	d.mu.Lock()
+	last := d.last
+	d.mu.Unlock()
+	if w.Code != status || last != string(reason) || d.ran.Load() != ran ||
 		w.Header().Get("Content-Type") != "application/problem+json" || w.Header().Get("Cache-Control") != "no-store" {
-		d.t.Fatalf("got %d, %q after %d runs: %v %s; want %d, %q after %d", w.Code, d.last, d.ran.Load(), w.Header(), w.Body, status, reason, ran)
+		d.t.Fatalf("got %d, %q after %d runs: %v %s; want %d, %q after %d", w.Code, last, d.ran.Load(), w.Header(), w.Body, status, reason, ran)
 	}
 }
 

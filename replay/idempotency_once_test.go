@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,7 +16,7 @@ import (
 )
 
 func TestUseID(t *testing.T) {
-	t.Run("BR-6.1-9", func(t *testing.T) {
+	t.Run("R16, BR-6.1-9", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			store := newMemory(t, 1000)
 			check := func(what string, id replay.ID, status int, reason audit.Reason) {
@@ -63,4 +65,40 @@ func TestUseID(t *testing.T) {
 			}
 		})
 	})
+}
+
+// TestUseIDOfMany holds that of many who send one message at once one passes, and how the nonce of a
+// message signature, which lives as long as its signature is accepted, is used with the store itself.
+func TestUseIDOfMany(t *testing.T) {
+	store := newMemory(t, 1000)
+	for id, once := range map[string]func() error{
+		"R16": func() error {
+			return replay.UseID(t.Context(), store, replay.ID{Kind: "request", Client: "a", Value: "x-request-id", Made: time.Now()})
+		},
+		"R14": func() error {
+			now := time.Now()
+			return store.Use(t.Context(), replay.Use{
+				Key: replay.Digest("signature nonce", "https://api.bank.example", "key id", "nonce"), Made: now, Until: now.Add(5 * time.Minute),
+			})
+		},
+	} {
+		t.Run(id, func(t *testing.T) {
+			var passed, used atomic.Int64
+			var wg sync.WaitGroup
+			for range 100 {
+				wg.Go(func() {
+					switch err := once(); {
+					case err == nil:
+						passed.Add(1)
+					case errors.Is(err, replay.ErrUsed):
+						used.Add(1)
+					}
+				})
+			}
+			wg.Wait()
+			if passed.Load() != 1 || used.Load() != 99 {
+				t.Errorf("%d passed, %d were said to be used", passed.Load(), used.Load())
+			}
+		})
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -172,6 +173,10 @@ func (k *keeper) send() {
 	h := k.under.Header()
 	clear(h)
 	maps.Copy(h, k.answer)
+	// A kept answer has no trailers: the first one has none either, and announces none.
+	maps.DeleteFunc(h, func(name string, _ []string) bool {
+		return name == "Trailer" || strings.HasPrefix(name, http.TrailerPrefix)
+	})
 	k.under.WriteHeader(k.status)
 	if len(k.body) > 0 {
 		_, _ = k.under.Write(k.body) // the client may be gone; what happened is kept

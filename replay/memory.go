@@ -40,10 +40,14 @@ type MemoryConfig struct {
 // An owner may hold a quarter as many live keys as there are places left, and is refused with
 // [ErrQuota] beyond that: alone it gets a fifth of Capacity, and each that comes later a fifth
 // of what is left then. When n of them take all they can get, they end with 1/(n+4) of Capacity
-// each and leave 4/(n+4) of it. So an owner is never refused that needs no more than a fifth of
-// the places it finds left. By default that is one who makes 1000 values a second, of which each
-// lives for 5 minutes, and who comes after four others that took all they could get. Keys of
-// nobody have no quota.
+// each and leave 4/(n+4) of it. So an owner is not refused that needs no more than a fifth of
+// the places it finds left, but for the spread between the parts of the store, of which there are up to
+// 256: the places left are counted in the one where a value falls, and taken for all. The standard
+// deviation of that, as a share of the places left, is the square root of the keys in a part
+// divided by the places left in it: by default 0.4 % when a fifth of the store is used, 1.5 % when three fifths
+// are, and more the fuller it is. One who makes 1000 values a second, of which each lives
+// for 5 minutes, and who comes after four others that took all they could get, needs an
+// eighth less than that fifth by default: more than eight deviations. Keys of nobody have no quota.
 //
 // The bookkeeping is bounded, however many owners there are: each is counted in two of some
 // 131,000 counters, where a secret of the process says, and the smaller count is taken. Keys that

@@ -81,7 +81,7 @@ func TestPoliciesWaiveOutagesOnly(t *testing.T) {
 }
 
 func TestFailOpen(t *testing.T) {
-	t.Run("pitfall-65", func(t *testing.T) { // nothing opens that was not named
+	t.Run("R8, pitfall-65", func(t *testing.T) { // nothing opens that was not named
 		want(t, &answers{err: replay.ErrUnavailable}, use(1, time.Minute), replay.ErrUnavailable)
 		var r reports
 		for _, s := range []replay.Store{

@@ -113,29 +113,32 @@ func TestMemoryQuota(t *testing.T) {
 }
 
 // TestMemoryServesTheHonest is the promise of the doc, with the default Capacity: 1000 values a
-// second of 5 minutes each, after four owners that took all they could get.
+// second of 5 minutes each, after four owners that took all they could get. Where time is short,
+// a thirty-second of the room serves as much less: its parts are the size of the whole one's, or
+// half, so that somewhat less is asked for.
 func TestMemoryServesTheHonest(t *testing.T) {
-	if testing.Short() {
-		t.Skip("5 million uses")
+	capacity, rate, tries := replay.DefaultCapacity, 1000, 2000
+	if testing.Short() || raceEnabled {
+		capacity, rate, tries = capacity/32, 25, 50
 	}
-	t.Run("pitfall-67", func(t *testing.T) {
+	t.Run("R6, pitfall-67, pitfall-71", func(t *testing.T) {
 		const greedy = 4
-		r := newRush(t, 0, 5*time.Minute)
+		r := newRush(t, capacity, 5*time.Minute)
 		for n := range greedy {
-			_, _ = r.take(owner(n), replay.DefaultCapacity)
+			_, _ = r.take(owner(n), capacity)
 		}
 		// They are full when the honest one begins, and try on.
 		honest := owner(greedy)
 		for second := range 500 {
 			r.now = r.now.Add(time.Second)
-			for range 1000 {
+			for range rate {
 				if err := r.use(honest); err != nil {
 					held, all := r.m.HeldAt(honest, r.now)
 					t.Fatalf("refused after %d seconds with %d of %d: %v", second, held, all, err)
 				}
 			}
 			for n := range greedy {
-				_, _ = r.take(owner(n), 2000)
+				_, _ = r.take(owner(n), tries)
 			}
 		}
 	})
@@ -150,13 +153,14 @@ func TestMemoryManyOwners(t *testing.T) {
 				t.Fatalf("owner %d: %v", n, err)
 			}
 		}
-		// Of the 40,000 that are its due: what is left is told by one of 64 shards at a time, and
-		// the fullest is short of the mean by a tenth in one run of a million.
-		if got, err := r.take(owner(-1), 36_000); err != nil {
+		// Of the 40,000 that are its due: what is left is told by one of 64 shards at a time, some
+		// 3100 places in each, of which 15 in a hundred are 8 standard deviations.
+		const due = 34_000
+		if got, err := r.take(owner(-1), due); err != nil {
 			t.Errorf("refused after %d: %v", got, err)
 		}
-		if held, _ := r.m.HeldAt(owner(-1), r.now); held < 36_000 || held > 36_020 {
-			t.Errorf("%d are counted as held, of 36000", held)
+		if held, _ := r.m.HeldAt(owner(-1), r.now); held < due || held > due+20 {
+			t.Errorf("%d are counted as held, of %d", held, due)
 		}
 	})
 }
@@ -176,7 +180,7 @@ func TestMemoryTellsOwnersApart(t *testing.T) {
 		sum += held
 	}
 	// One counter alone would count 1.2 keys for each, the larger of two 1.4.
-	if sum < owners || sum > owners+owners/8 {
+	if sum < owners || sum > owners+owners*3/20 {
 		t.Errorf("%d keys are counted, of %d", sum, owners)
 	}
 }
@@ -184,7 +188,11 @@ func TestMemoryTellsOwnersApart(t *testing.T) {
 // TestMemoryCounts compares the counts with a model, under a clock that moves on, and lets them
 // end at nothing under one that jumps to and fro.
 func TestMemoryCounts(t *testing.T) {
-	for seed := range uint64(20) {
+	seeds := uint64(20)
+	if raceEnabled {
+		seeds = 3
+	}
+	for seed := range seeds {
 		for _, jumps := range []bool{false, true} {
 			rnd := rand.New(rand.NewPCG(seed, 2))
 			r := newRush(t, 300, 0)

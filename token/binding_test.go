@@ -231,3 +231,14 @@ func TestOverTLS(t *testing.T) {
 		})
 	}
 }
+
+// Certificates that share a place in the memory of thumbprints are still told apart.
+func TestThumbprintsOfMany(t *testing.T) {
+	k := newRig(t)
+	raw := k.bearer()
+	for i := range 300 {
+		k.call(over(k.asking("Authorization", "Bearer "+raw), k.cert)).ok(t)
+		other := &x509.Certificate{Raw: append(make([]byte, 100), byte(i), byte(i>>8))}
+		k.call(over(k.asking("Authorization", "Bearer "+raw), other)).is(t, eIT, token.ErrCertificateMismatch)
+	}
+}

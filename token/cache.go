@@ -78,7 +78,7 @@ func NewCache(c CacheConfig) (*Cache, error) {
 
 // Resolve gives a copy of the remembered claims, or asks the Resolver. A Verifier goes a shorter way.
 func (c *Cache) Resolve(ctx context.Context, raw string) (*Claims, error) {
-	f, err := c.resolve(ctx, raw, jose.Sum(raw), time.Now().Unix())
+	f, err := c.resolve(ctx, presentation(raw, time.Now()))
 	if err != nil {
 		return nil, err
 	}
@@ -87,20 +87,17 @@ func (c *Cache) Resolve(ctx context.Context, raw string) (*Claims, error) {
 	return &claims, nil
 }
 
-func (c *Cache) resolve(ctx context.Context, raw string, digest jose.Digest, now int64) (*facts, error) {
+func (c *Cache) resolve(ctx context.Context, p presented) (*facts, error) {
+	digest, now := p.digest, p.now.Unix()
 	s := &c.shards[digest[0]%shards]
 	if f := s.get(digest, now); f != nil {
 		return f, nil
 	}
-	claims, err := c.resolver.Resolve(ctx, raw)
+	f, err := resolveBy(ctx, c.resolver, p)
 	if err != nil {
 		return nil, err
 	}
-	f, err := freeze(claims, digest)
-	if err != nil {
-		return nil, err
-	}
-	f.textBytes = int64(len(raw) + 16*(len(f.claims.Scope)+len(f.claims.Audience)+len(f.claims.AMR)))
+	f.textBytes = int64(len(p.raw) + 16*(len(f.claims.Scope)+len(f.claims.Audience)+len(f.claims.AMR)))
 	if f.keeps(now) {
 		s.put(digest, f, c.perShard)
 	}

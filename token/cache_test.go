@@ -109,7 +109,7 @@ func TestCacheEnds(t *testing.T) {
 			t.Error("remembered too long")
 		}
 	}
-	bubble(t, "pitfall-22: exp", func(t *testing.T) { twice(t, &source{}, time.Hour) })
+	bubble(t, "T25, pitfall-22: exp", func(t *testing.T) { twice(t, &source{}, time.Hour) })
 	bubble(t, "KeepUntil", func(t *testing.T) {
 		twice(t, &source{edit: func(c *token.Claims) { c.KeepUntil = time.Now().Add(time.Minute) }}, time.Minute)
 	})
@@ -123,7 +123,7 @@ func TestCacheEnds(t *testing.T) {
 			t.Errorf("asked %d times", n)
 		}
 	})
-	bubble(t, "pitfall-33: While", func(t *testing.T) {
+	bubble(t, "T25, pitfall-33: While", func(t *testing.T) {
 		while := new(atomic.Bool)
 		while.Store(true)
 		s := &source{edit: func(c *token.Claims) { c.While = while }}

@@ -14,6 +14,7 @@ type Claims struct {
 	Subject  string   // sub; one of Subject and Client is required
 	Client   string   // client_id
 	ID       string   // jti
+	Session  string   // sid: the session at the authorization server that the token comes from
 	Audience []string // aud
 	Scope    []string // scope, split at spaces
 

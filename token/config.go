@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"net/http"
 	"slices"
 	"strings"
@@ -123,6 +124,7 @@ func New(c Config) (*Verifier, error) {
 		resolver: c.Resolver, revocations: c.Revocations, certificate: c.Certificate, target: c.Target, admit: c.Admit,
 		store: c.Replay, service: c.Service, unbound: c.Binding == DangerouslyUnbound,
 		proofAlgorithms: c.ProofAlgorithms, maxAge: c.MaxAge, maxSkew: c.MaxSkew, challenges: newChallenges(&c),
+		thumbs: &thumbs{seed: maphash.MakeSeed()},
 	}
 	v.cache, _ = c.Resolver.(*Cache)
 	if _, declined := c.Revocations.(NoRevocation); declined {

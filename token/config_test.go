@@ -155,7 +155,7 @@ func TestConfigsAreClosed(t *testing.T) {
 
 // TestBindings: which schemes exist, for each Binding.
 func TestBindings(t *testing.T) {
-	t.Run("BindingCertificate", func(t *testing.T) {
+	t.Run("D17: BindingCertificate", func(t *testing.T) {
 		k := newRig(t, func(k *rig) { k.config.Binding = token.BindingCertificate })
 		raw, both := k.dpop(), k.access().bind(k.both()).compact()
 		k.call(k.asking()).is(t, c0, token.ErrMissing)
@@ -165,7 +165,7 @@ func TestBindings(t *testing.T) {
 		k.withBearer(k.access().compact()).is(t, eIT, token.ErrUnbound)
 		k.withBearer(k.bearer()).ok(t)
 	})
-	t.Run("BindingDPoP", func(t *testing.T) {
+	t.Run("D17: BindingDPoP", func(t *testing.T) {
 		k := newRig(t, func(k *rig) { k.config.Binding, k.config.Certificate = token.BindingDPoP, nil })
 		raw, both := k.dpop(), k.access().bind(k.both()).compact()
 		k.call(k.asking()).is(t, c0, token.ErrMissing)
@@ -179,7 +179,7 @@ func TestBindings(t *testing.T) {
 		k.call(over(k.asking("Authorization", "DPoP "+both, "DPoP", k.proof(both)), k.cert)).ok(t)
 		k.call(over(k.asking("Authorization", "DPoP "+both, "DPoP", k.proof(both)), k.other)).is(t, eIT, token.ErrCertificateMismatch)
 	})
-	t.Run("DangerouslyUnbound", func(t *testing.T) {
+	t.Run("D17: DangerouslyUnbound", func(t *testing.T) {
 		k := newRig(t, func(k *rig) { k.config.Binding = token.DangerouslyUnbound })
 		none, bound := k.access().compact(), k.dpop()
 		k.call(k.asking("Authorization", "Bearer "+none)).ok(t)
@@ -188,6 +188,20 @@ func TestBindings(t *testing.T) {
 		k.call(k.asking("Authorization", "Bearer "+k.bearer())).is(t, eIT, token.ErrNoCertificate)
 		k.withBearer(k.access().bind(`{}`).compact()).is(t, eIT, token.ErrConfirmation)
 		k.withBearer(k.access().bind(`{"kid":"1"}`).compact()).is(t, eIT, token.ErrConfirmation)
+	})
+	t.Run("D20: a client registered with dpop_bound_access_tokens", func(t *testing.T) {
+		k := newRig(t, func(k *rig) {
+			k.config.Admit = func(_ *http.Request, g token.Grant) error {
+				if g.Client() == "tpp-1" && g.JKT() == "" {
+					return token.ErrUnbound
+				}
+				return nil
+			}
+		})
+		raw := k.dpop()
+		k.withDPoP(raw, k.proof(raw)).ok(t)
+		k.withBearer(k.bearer()).is(t, eIT, token.ErrUnbound)
+		k.withBearer(k.bearer(claim("client_id", `"tpp-2"`))).ok(t)
 	})
 	t.Run("NonceNever keeps given Nonces out of use", func(t *testing.T) {
 		k := newRig(t, func(k *rig) { withNonces(k); k.config.Nonce = token.NonceNever })

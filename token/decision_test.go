@@ -44,14 +44,14 @@ func TestDecisionTable(t *testing.T) {
 		{"RFC9449-7.2-4: Bearer and DPoP lines", []string{"Authorization", "Bearer " + bearer, "Authorization", "DPoP " + bound, "DPoP", k.proof(bound)}, "", eIR, token.ErrSeveral},
 		{"RFC9449-7.2-3: malformed credentials", []string{"Authorization", "Bearer a b"}, "", eIR1, token.ErrCredentials},
 		{"RFC8705-3-5, RFC9449-7.2-3: Bearer, unbound", []string{"Authorization", "Bearer " + none}, "", eIT, token.ErrUnbound},
-		{"RFC9449-7.2-1, pitfall-49: Bearer, bound to a DPoP key", []string{"Authorization", "Bearer " + bound}, "", eIT, token.ErrDowngrade},
+		{"D14, RFC9449-7.2-1, pitfall-49: Bearer, bound to a DPoP key", []string{"Authorization", "Bearer " + bound}, "", eIT, token.ErrDowngrade},
 		{"RFC9449-7.2-1, pitfall-49: Bearer, bound to a DPoP key, with a good proof", []string{"Authorization", "Bearer " + bound, "DPoP", k.proof(bound)}, "", eIT, token.ErrDowngrade},
 		{"RFC8705-3-6: Bearer, bound to both", []string{"Authorization", "Bearer " + both}, "", eIT, token.ErrDowngrade},
 		{"RFC9449-7.1-2: DPoP without proof", []string{"Authorization", "DPoP " + bound}, "", eIDP, token.ErrProofMissing},
 		{"RFC8705-3-6: DPoP without proof, bound to both", []string{"Authorization", "DPoP " + both}, "", eIDP, token.ErrProofMissing},
 		{"DPoP, two proofs", []string{"Authorization", "DPoP " + bound, "DPoP", k.proof(bound), "DPoP", k.proof(bound)}, "", eIDP, token.ErrProofSeveral},
 		{"DPoP, invalid proof", []string{"Authorization", "DPoP " + bound, "DPoP", "invalid"}, "", eIDP, token.ErrProofMalformed},
-		{"RFC9449-7.1-4: DPoP, unbound", []string{"Authorization", "DPoP " + none, "DPoP", k.proof(none)}, "", eIT, token.ErrNotDPoP},
+		{"D15, RFC9449-7.1-4: DPoP, unbound", []string{"Authorization", "DPoP " + none, "DPoP", k.proof(none)}, "", eIT, token.ErrNotDPoP},
 		{"DPoP, bound to a certificate", []string{"Authorization", "DPoP " + bearer, "DPoP", k.proof(bearer)}, "", eIT, token.ErrNotDPoP},
 		{"DPoP, another key", []string{"Authorization", "DPoP " + bound, "DPoP", k.proofBy(k.es, bound).compact()}, "", eIT, token.ErrKeyMismatch},
 	} {
@@ -122,7 +122,7 @@ func TestCredentials(t *testing.T) {
 			k.call(over(k.asking("Authorization", credentials), k.cert)).is(t, eIR1, token.ErrCredentials)
 		}
 	})
-	t.Run("pitfall-15: size", func(t *testing.T) {
+	t.Run("T9, pitfall-15: size", func(t *testing.T) {
 		for _, raw := range []string{strings.Repeat("a", 12<<10+1), strings.Repeat("a", 10<<20), strings.Repeat(".", 20000)} {
 			k.call(over(k.asking("Authorization", "Bearer "+raw), k.cert)).is(t, eIT, token.ErrTooLarge)
 		}
@@ -132,7 +132,7 @@ func TestCredentials(t *testing.T) {
 			k.call(over(k.asking("Authorization", credentials), k.cert)).is(t, c0, token.ErrScheme)
 		}
 	})
-	t.Run("RFC9110-11.1: schemes ignore case", func(t *testing.T) {
+	t.Run("D16, RFC9110-11.1: schemes ignore case", func(t *testing.T) {
 		k := newRig(t)
 		for _, scheme := range []string{"bEARER", "bearer", "BEARER"} {
 			k.call(over(k.asking("Authorization", scheme+" "+k.bearer()), k.cert)).ok(t)
@@ -170,7 +170,7 @@ func TestPlaces(t *testing.T) {
 		"access_token=abcdefghijklmnop", "a=b&access_token=abcdefghijklmnop", "%61ccess_token=abcdefghijklmnop", "access%5Ftoken=abcdefghijklmnop", "access%5ftoken",
 		"access_token=abcdefghijklmnop;x=1", "x=1;access_token=abcdefghijklmnop", "&&access_token", "a=%&access_token=",
 	} {
-		t.Run("RFC6750-2.3-1 "+query, func(t *testing.T) {
+		t.Run("T21, RFC6750-2.3-1 "+query, func(t *testing.T) {
 			r := over(k.asking(), k.cert)
 			r.URL.RawQuery = query
 			k.call(r).is(t, c0, token.ErrInQuery)

@@ -55,7 +55,7 @@ func readBounded(r io.Reader) (string, error) {
 
 // fetchURL asks over TLS and reads a bounded body.
 func fetchURL(u *url.URL, settings *tls.Config, privateHosts []string) func(context.Context) (string, time.Duration, error) {
-	client := outboundClient(u, settings, privateHosts)
+	client := outboundClient(u, settings, privateHosts, 0)
 	target := u.String()
 	return func(ctx context.Context) (string, time.Duration, error) {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
@@ -76,8 +76,9 @@ func fetchURL(u *url.URL, settings *tls.Config, privateHosts []string) func(cont
 	}
 }
 
-// outboundClient calls one https URL: no redirects, no proxy settings, bounded headers, no connection kept.
-func outboundClient(u *url.URL, settings *tls.Config, privateHosts []string) *http.Client {
+// outboundClient calls one https URL: no redirects, no proxy settings, bounded headers. Up to idle connections
+// are kept, for a while.
+func outboundClient(u *url.URL, settings *tls.Config, privateHosts []string, idle int) *http.Client {
 	if settings == nil {
 		settings = clientTLS()
 	}
@@ -87,7 +88,10 @@ func outboundClient(u *url.URL, settings *tls.Config, privateHosts []string) *ht
 		dialer.Control = publicOnly
 	}
 	return &http.Client{
-		Transport:     &http.Transport{DialContext: dialer.DialContext, TLSClientConfig: settings.Clone(), DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: 32 << 10},
+		Transport: &http.Transport{
+			DialContext: dialer.DialContext, TLSClientConfig: settings.Clone(), DisableCompression: true, MaxResponseHeaderBytes: 32 << 10,
+			DisableKeepAlives: idle == 0, MaxIdleConns: idle, MaxIdleConnsPerHost: idle, IdleConnTimeout: 10 * time.Second,
+		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }

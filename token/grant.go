@@ -28,6 +28,7 @@ type facts struct {
 	keepUntil int64
 	textBytes int64
 	clientKey string
+	owner     replay.Key   // of the proofs that come with the token: whom the client's use of the store counts against
 	attrs     []slog.Attr  // for the record
 	space     [5]slog.Attr // of attrs
 
@@ -47,49 +48,82 @@ func freeze(c *Claims, digest jose.Digest) (*facts, error) {
 	if c == nil || c.Issuer == "" || c.Subject == "" && c.Client == "" || c.Expires.IsZero() {
 		return nil, ErrClaims
 	}
-	f := &facts{claims: *c, expires: c.Expires.Unix(), keepUntil: c.Expires.Unix()}
+	f := &facts{claims: *c}
 	f.claims.Audience, f.claims.Scope, f.claims.AMR = slices.Clone(c.Audience), slices.Clone(c.Scope), slices.Clone(c.AMR)
+	if err := f.settle(digest); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// settle reads what the steps compare from claims that are ours alone.
+func (f *facts) settle(digest jose.Digest) error {
+	c := &f.claims
+	f.expires = c.Expires.Unix()
+	f.keepUntil = f.expires
 	if !c.KeepUntil.IsZero() {
 		f.keepUntil = min(f.keepUntil, c.KeepUntil.Unix())
 	}
 	var ok bool
 	if c.JKT != "" {
 		if f.jkt, ok = jose.ParseDigest(c.JKT); !ok {
-			return nil, ErrConfirmation
+			return ErrConfirmation
 		}
 	}
 	if c.X5T != "" {
 		if f.x5t, ok = jose.ParseDigest(c.X5T); !ok {
-			return nil, ErrConfirmation
+			return ErrConfirmation
 		}
 	}
-	f.clientKey = unambiguous(c.Issuer, cmp.Or(c.Client, c.Subject), c.Client != "")
-	f.record(digest)
-	return f, nil
+	if c.JKT != "" {
+		f.owner = ownerOf(c)
+	}
+	f.name(digest)
+	return nil
 }
 
-// record makes the facts of the audit record once: what identifies a person is a digest.
-func (f *facts) record(digest jose.Digest) {
-	f.attrs = append(f.space[:0], slog.String("token", digest.String()))
-	if f.claims.Client != "" {
-		f.attrs = append(f.attrs, slog.String("client", f.claims.Client))
+// ownerOf is the client, who makes as many keys as it likes, or the subject of a token without one.
+func ownerOf(c *Claims) replay.Key {
+	if c.Client == "" {
+		return SubjectName(c.Issuer, c.Subject)
 	}
-	if f.claims.Subject != "" {
-		subject := SubjectName(f.claims.Issuer, f.claims.Subject)
-		f.attrs = append(f.attrs, slog.String("subject", jose.Digest(subject).String()))
+	return ClientName(c.Issuer, c.Client)
+}
+
+// name makes, once and in one piece of memory, the client's key and the facts of the audit record: what identifies a
+// person is a digest.
+func (f *facts) name(digest jose.Digest) {
+	c := &f.claims
+	var buf [512]byte
+	text := digest.Append(buf[:0])
+	if c.Subject != "" {
+		text = jose.Digest(SubjectName(c.Issuer, c.Subject)).Append(text)
 	}
-	if f.claims.JKT != "" {
-		f.attrs = append(f.attrs, slog.String("jkt", f.claims.JKT))
+	after := len(text)
+	text = appendClient(text, c.Issuer, cmp.Or(c.Client, c.Subject), c.Client != "")
+	all := string(text)
+	f.clientKey = all[after:]
+	f.attrs = append(f.space[:0], slog.String("token", all[:digestLength]))
+	if c.Client != "" {
+		f.attrs = append(f.attrs, slog.String("client", c.Client))
 	}
-	if f.claims.X5T != "" {
-		f.attrs = append(f.attrs, slog.String("x5t", f.claims.X5T))
+	if c.Subject != "" {
+		f.attrs = append(f.attrs, slog.String("subject", all[digestLength:after]))
+	}
+	if c.JKT != "" {
+		f.attrs = append(f.attrs, slog.String("jkt", c.JKT))
+	}
+	if c.X5T != "" {
+		f.attrs = append(f.attrs, slog.String("x5t", c.X5T))
 	}
 }
+
+const digestLength = 43 // characters of a digest
 
 // names are all under which the token may be revoked.
 func (f *facts) names() []replay.Key {
 	c := &f.claims
-	names := append(make([]replay.Key, 0, 6), IssuerName(c.Issuer))
+	names := append(make([]replay.Key, 0, 7), IssuerName(c.Issuer))
 	if c.ID != "" {
 		names = append(names, IDName(c.Issuer, c.ID))
 	}
@@ -98,6 +132,9 @@ func (f *facts) names() []replay.Key {
 	}
 	if c.Client != "" {
 		names = append(names, ClientName(c.Issuer, c.Client))
+	}
+	if c.Session != "" {
+		names = append(names, SessionName(c.Issuer, c.Session))
 	}
 	if c.JKT != "" {
 		names = append(names, ProofKeyName(c.JKT))
@@ -113,13 +150,14 @@ func (f *facts) keeps(now int64) bool {
 	return now < f.keepUntil && (f.claims.While == nil || f.claims.While.Load())
 }
 
-// unambiguous names a client: (issuer, client id), or (issuer, sub) for a token without client_id.
-func unambiguous(issuer, id string, client bool) string {
-	kind := "c"
+// appendClient names a client without ambiguity: (issuer, client id), or (issuer, sub) for a token without client_id.
+func appendClient(b []byte, issuer, id string, client bool) []byte {
+	kind := byte('c')
 	if !client {
-		kind = "s"
+		kind = 's'
 	}
-	return kind + strconv.Itoa(len(issuer)) + ":" + issuer + id
+	b = strconv.AppendInt(append(b, kind), int64(len(issuer)), 10)
+	return append(append(append(b, ':'), issuer...), id...)
 }
 
 // Grant is a caller who proved that the token is theirs: a small value over facts that never change.
@@ -151,6 +189,10 @@ func (g Grant) Client() string { return g.claims().Client }
 
 // ID is the token's jti, empty when it has none.
 func (g Grant) ID() string { return g.claims().ID }
+
+// Session is the session that the token comes from (sid, OpenID Connect Back-Channel Logout 1.0 §2.4), empty when it
+// does not say.
+func (g Grant) Session() string { return g.claims().Session }
 
 // Expires is when the token ends.
 func (g Grant) Expires() time.Time { return g.claims().Expires }

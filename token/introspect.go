@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hashicorp/golang-lru/v2/simplelru"
-
 	"github.com/tegata-go/tegata/internal/jose"
 )
 
@@ -61,8 +59,7 @@ type IntrospectionConfig struct {
 }
 
 const (
-	negatives     = 1 << 16 // answers remembered as inactive
-	breakAfter    = 5       // failures in a row open the breaker
+	breakAfter    = 5 // failures in a row open the breaker
 	breakFor      = time.Second
 	maxAnswer     = 64 << 10
 	signedMaxAge  = 60 * time.Second
@@ -70,7 +67,7 @@ const (
 )
 
 // Introspection resolves opaque tokens by asking the authorization server (RFC 7662). It asks once for a token at a
-// time, remembers the inactive ones for a while, and stops asking for a moment when the server keeps failing. An
+// time, remembers the inactive ones for a while, in memory that does not grow, and stops asking for a moment when the server keeps failing. An
 // outage is an outage: it never says "inactive".
 type Introspection struct {
 	config IntrospectionConfig
@@ -79,7 +76,7 @@ type Introspection struct {
 
 	mu       sync.Mutex
 	flights  map[jose.Digest]*flight
-	inactive *simplelru.LRU[jose.Digest, time.Time]
+	inactive inactives
 	failures int
 	closed   time.Time // the breaker is open until then
 	probing  bool
@@ -129,13 +126,9 @@ func NewIntrospection(c IntrospectionConfig) (*Introspection, error) {
 	if err := errors.Join(all...); err != nil {
 		return nil, err
 	}
-	inactive, err := simplelru.NewLRU[jose.Digest, time.Time](negatives, nil)
-	if err != nil {
-		return nil, err
-	}
 	return &Introspection{
 		config: c, call: introspectOver(&c, u, signer), slots: make(chan struct{}, c.MaxInFlight),
-		flights: make(map[jose.Digest]*flight), inactive: inactive,
+		flights: make(map[jose.Digest]*flight), inactive: newInactives(),
 	}, nil
 }
 
@@ -146,8 +139,11 @@ var (
 
 // Resolve asks about raw, or waits for the answer that somebody else is waiting for.
 func (i *Introspection) Resolve(ctx context.Context, raw string) (*Claims, error) {
-	digest := jose.Sum(raw)
-	f, err := i.join(digest, raw, time.Now())
+	return claimsOf(i.resolve(ctx, presentation(raw, time.Now())))
+}
+
+func (i *Introspection) resolve(ctx context.Context, p presented) (*facts, error) {
+	f, err := i.join(p.digest, p.raw, p.now)
 	if err != nil {
 		return nil, err
 	}
@@ -157,20 +153,15 @@ func (i *Introspection) Resolve(ctx context.Context, raw string) (*Claims, error
 	if f.err != nil {
 		return nil, f.err
 	}
-	claims := *f.claims // every waiter gets its own
-	claims.Audience, claims.Scope, claims.AMR = slices.Clone(claims.Audience), slices.Clone(claims.Scope), slices.Clone(claims.AMR)
-	return &claims, nil
+	return freeze(f.claims, p.digest) // every waiter gets its own
 }
 
 // join finds or begins the call about one token.
 func (i *Introspection) join(digest jose.Digest, raw string, now time.Time) (*flight, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if until, ok := i.inactive.Get(digest); ok {
-		if now.Before(until) {
-			return nil, ErrInactive
-		}
-		i.inactive.Remove(digest)
+	if i.inactive.has(&digest, now) {
+		return nil, ErrInactive
 	}
 	if f := i.flights[digest]; f != nil {
 		return f, nil
@@ -210,7 +201,7 @@ func (i *Introspection) fly(f *flight, digest jose.Digest, raw string) {
 		i.closed = time.Now().Add(breakFor)
 	case errors.Is(err, ErrInactive):
 		i.failures = 0
-		i.inactive.Add(digest, began.Add(i.config.NegativeTTL))
+		i.inactive.add(&digest, began.Add(i.config.NegativeTTL))
 	default:
 		i.failures = 0
 	}

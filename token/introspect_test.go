@@ -247,7 +247,7 @@ func TestIntrospectionCaches(t *testing.T) {
 		}
 	}
 	if n := a.calls.Load(); n < 1 || n > 3 { // a flight may end just before a goroutine looks
-		t.Errorf("%d calls for one token", n)
+		t.Errorf("I2: %d calls for one token", n)
 	}
 	before := a.calls.Load()
 	a.says(`{"active":false}`)
@@ -278,7 +278,7 @@ func TestIntrospectionBinding(t *testing.T) {
 		t.Fatal("RFC9449-6.2-1:", err)
 	}
 	if _, err := v.Authenticate(a.request(raw, "")); !errors.Is(err, token.ErrDowngrade) {
-		t.Error("sent as Bearer:", err)
+		t.Error("I3, sent as Bearer:", err)
 	}
 	if _, err := v.Authenticate(a.request(raw, newBench(t, 0).proof(raw))); !errors.Is(err, token.ErrKeyMismatch) {
 		t.Error("another key:", err)
@@ -327,7 +327,7 @@ func TestSignedIntrospection(t *testing.T) {
 	}
 	swap := strings.NewReplacer
 	for id, answer := range map[string]string{
-		"RFC9701-5-1 typ JWT":        a.signTexts(swap("token-introspection+jwt", "JWT").Replace(header), payload),
+		"I4, RFC9701-5-1 typ JWT":    a.signTexts(swap("token-introspection+jwt", "JWT").Replace(header), payload),
 		"RFC9701-5-1 typ at+jwt":     a.signTexts(swap("token-introspection+jwt", "at+jwt").Replace(header), payload),
 		"RFC9701-5-1 aud":            a.signTexts(header, strings.Replace(payload, `"aud":"`, `"aud":"x`, 1)),
 		"RFC9701-5-1 iss":            a.signTexts(header, strings.Replace(payload, `"iss":"`, `"iss":"x`, 1)),

@@ -124,7 +124,7 @@ func (i *Introspection) unsign(a *answerOf, now time.Time) (string, error) {
 		return "", err
 	}
 	for n, key := range keys {
-		if n < maxTried && (jose.Key{Algorithm: key.Algorithm, Public: key.Public}).Serves(t.alg) && t.jws.Verify(key.Public, t.alg) {
+		if n < maxTried && jose.Serves(key.Algorithm, key.Public, t.alg) && t.jws.Verify(key.Public, t.alg) {
 			return inner, nil
 		}
 	}

@@ -30,7 +30,7 @@ var (
 
 // introspectOver makes the call (RFC 7662 §2.1): POST, form, authenticated, over TLS.
 func introspectOver(c *IntrospectionConfig, u *url.URL, signer *jose.Signer) func(context.Context, string) (*answerOf, error) {
-	client := outboundClient(u, c.TLS, c.PrivateHosts)
+	client := outboundClient(u, c.TLS, c.PrivateHosts, 8) // a handshake for each token would cost more than the call
 	target, id, issuer, wantSigned := u.String(), c.ClientID, c.Issuer, c.SignedBy != nil
 	accept := "application/json"
 	if wantSigned {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -111,11 +110,16 @@ var errStale = errors.New("token: no current key set")
 // Find gives the keys of kid. For a kid that the current set does not have, the set is fetched once more, if
 // the last fetch was long enough ago; while fetches fail, an unknown kid is an outage: nobody can tell.
 func (s *JWKS) Find(ctx context.Context, kid string) ([]Key, error) {
+	return copies(s.lookup(ctx, kid))
+}
+
+// lookup is Find for who only reads the keys.
+func (s *JWKS) lookup(ctx context.Context, kid string) ([]Key, error) {
 	now := time.Now()
 	set := s.set.Load()
 	if set != nil && now.Before(set.until) {
 		if keys := set.byID[kid]; keys != nil {
-			return slices.Clone(keys), nil
+			return keys, nil
 		}
 		return s.findAgain(ctx, kid, now)
 	}

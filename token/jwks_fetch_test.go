@@ -134,7 +134,7 @@ func TestJWKSOddKeys(t *testing.T) {
 		"a member twice": `{"kty":"EC","kty":"RSA","kid":"twice"}`, "no object": `7`, "null": `null`, "empty": `{}`, "kid is a number": `{"kty":"EC","kid":7}`, "an array": `[[]]`,
 		"RS256 by name": func() string { o := newPair("PS256", "rs").published(); o.set("alg", `"RS256"`); return o.String() }(),
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run("T18, "+name, func(t *testing.T) {
 			body := []byte(`{"x":[{"a":1,"a":2}],"keys":[` + odd + `,` + a.published().String() + `,` + odd + `]}`)
 			s, err := token.NewKeySet(body)
 			must(err)
@@ -185,7 +185,7 @@ func TestJWKSSingleFlight(t *testing.T) {
 			}
 		})
 	}
-	t.Run("a request that gives up does not end the fetch", func(t *testing.T) {
+	t.Run("T14: a request that gives up does not end the fetch", func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 		defer cancel()
 		if _, err := s.Find(ctx, "a"); err == nil {

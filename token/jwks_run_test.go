@@ -69,7 +69,7 @@ func TestJWKSFile(t *testing.T) {
 	a, b, _ := abc()
 	path := filepath.Join(t.TempDir(), "jwks.json")
 	write := func(text string) { must(os.WriteFile(path, []byte(text), 0o600)) }
-	bubble(t, "JWKSConfig.File: reload", func(t *testing.T) {
+	bubble(t, "T19, JWKSConfig.File: reload", func(t *testing.T) {
 		write(keySetOf(published(a)...))
 		s := newJWKS(t, token.JWKSConfig{File: path, TTL: 10 * time.Second})
 		knows(t, s, "a", true)
@@ -155,7 +155,7 @@ func TestJWKSCacheControl(t *testing.T) {
 		{"two lines", []string{"Cache-Control", "max-age=60", "Cache-Control", "max-age=40"}, 40 * time.Second},
 		{"Expires is not asked", []string{"Expires", "Thu, 01 Jan 1970 00:00:00 GMT"}, 5 * time.Minute},
 	} {
-		withServer(t, "JWKSConfig.TTL: "+c.name, func(t *testing.T, p *publisher) {
+		withServer(t, "T13, JWKSConfig.TTL: "+c.name, func(t *testing.T, p *publisher) {
 			p.publish(published(a), c.fields...)
 			s := newJWKS(t, p.config())
 			knows(t, s, "a", true)

@@ -25,7 +25,7 @@ func withServer(t *testing.T, name string, f func(t *testing.T, p *publisher)) {
 
 func TestJWKSRefresh(t *testing.T) {
 	a, b, _ := abc()
-	withServer(t, "RFC9068-jwks, pitfall-29: a flood of unknown kids", func(t *testing.T, p *publisher) {
+	withServer(t, "T14, RFC9068-jwks, pitfall-29: a flood of unknown kids", func(t *testing.T, p *publisher) {
 		p.publish(published(a))
 		s := newJWKS(t, p.config())
 		if n := p.fetches(func() { knows(t, s, "a", true) }); n != 1 {
@@ -132,7 +132,7 @@ func TestJWKSOutage(t *testing.T) {
 		time.Sleep(time.Second)
 		knows(t, s, "a", true)
 	})
-	withServer(t, "RFC9068-jwks: stale if error, until the bound", func(t *testing.T, p *publisher) {
+	withServer(t, "T15, RFC9068-jwks: stale if error, until the bound", func(t *testing.T, p *publisher) {
 		p.publish(published(a))
 		c := p.config()
 		c.StaleFor = 10 * time.Minute

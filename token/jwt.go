@@ -51,7 +51,7 @@ type JWTConfig struct {
 type JWT struct {
 	issuer     string
 	audiences  []string
-	keys       KeySource
+	keys       func(ctx context.Context, kid string) ([]Key, error)
 	algorithms []string
 	binding    Binding
 	lifetime   time.Duration
@@ -61,7 +61,7 @@ type JWT struct {
 // NewJWT makes a Resolver, or reports every mistake in c at once.
 func NewJWT(c JWTConfig) (*JWT, error) {
 	j := &JWT{
-		issuer: c.Issuer, audiences: slices.Clone(c.Audiences), keys: c.Keys, algorithms: slices.Clone(c.Algorithms),
+		issuer: c.Issuer, audiences: slices.Clone(c.Audiences), keys: lookupIn(c.Keys), algorithms: slices.Clone(c.Algorithms),
 		binding: c.Binding, lifetime: c.MaxLifetime, leeway: c.Leeway,
 	}
 	if len(j.algorithms) == 0 {
@@ -97,28 +97,40 @@ func NewJWT(c JWTConfig) (*JWT, error) {
 // Resolve reads and verifies raw: RFC 9068 §4, RFC 8725 §3. The signature comes last, and a key is looked for
 // only when everything else fits.
 func (j *JWT) Resolve(ctx context.Context, raw string) (*Claims, error) {
-	t, err := readJWT(raw)
+	return claimsOf(j.resolve(ctx, presentation(raw, time.Now())))
+}
+
+func claimsOf(f *facts, err error) (*Claims, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.claims.Issuer != j.issuer {
+	return &f.claims, nil
+}
+
+func (j *JWT) resolve(ctx context.Context, p presented) (*facts, error) {
+	t, err := readJWT(p.raw)
+	if err != nil {
+		return nil, err
+	}
+	if t.facts.claims.Issuer != j.issuer {
 		return nil, ErrIssuer
 	}
-	return j.verify(ctx, t)
+	return j.verify(ctx, &t, &p)
 }
 
 // verify believes t, or says why not.
-func (j *JWT) verify(ctx context.Context, t *readToken) (*Claims, error) {
-	if err := j.check(t, time.Now()); err != nil {
+func (j *JWT) verify(ctx context.Context, t *readToken, p *presented) (*facts, error) {
+	if err := j.check(t, p.now); err != nil {
 		return nil, err
 	}
-	keys, err := j.keys.Find(ctx, t.kid)
+	keys, err := j.keys(ctx, t.kid)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	reason, tried := ErrUnknownKey, 0
-	for _, key := range keys {
-		if !(jose.Key{Algorithm: key.Algorithm, Public: key.Public}).Serves(t.alg) {
+	for i := range keys {
+		key := &keys[i]
+		if !jose.Serves(key.Algorithm, key.Public, t.alg) {
 			continue
 		}
 		if tried++; tried > maxTried {
@@ -126,31 +138,31 @@ func (j *JWT) verify(ctx context.Context, t *readToken) (*Claims, error) {
 		}
 		reason = ErrSignature
 		if t.jws.Verify(key.Public, t.alg) {
-			t.claims.KeepUntil, t.claims.While = key.KeepUntil, key.While
-			return &t.claims, nil
+			f := t.facts
+			f.claims.KeepUntil, f.claims.While = key.KeepUntil, key.While
+			return f, f.settle(p.digest)
 		}
 	}
 	return nil, reason
 }
 
-// readToken is a JWT that was taken apart and not believed.
+// readToken is a JWT that was taken apart and not believed: nor are its facts.
 type readToken struct {
 	jws           jose.JWS
 	typ, alg, kid string
-	claims        Claims
+	facts         *facts
 }
 
-func readJWT(raw string) (*readToken, error) {
-	t := new(readToken)
-	var err error
+func readJWT(raw string) (t readToken, err error) {
 	if t.jws, err = jose.Split(raw); err != nil {
-		return nil, ErrMalformed
+		return t, ErrMalformed
 	}
 	if err := t.readHeader(); err != nil {
-		return nil, inside(err)
+		return t, inside(err)
 	}
-	if err := readClaims(&t.claims, t.jws.Payload); err != nil {
-		return nil, inside(err)
+	t.facts = new(facts)
+	if err := readClaims(&t.facts.claims, t.jws.Payload); err != nil {
+		return t, inside(err)
 	}
 	return t, nil
 }
@@ -186,7 +198,7 @@ func inside(err error) error {
 
 // check is what the token says about itself: RFC 9068 §2.2 and §4, steps 1 and 3 to 6.
 func (j *JWT) check(t *readToken, now time.Time) error {
-	c := &t.claims
+	c := &t.facts.claims
 	switch {
 	case !strings.EqualFold(t.typ, "at+jwt") && !strings.EqualFold(t.typ, "application/at+jwt"):
 		return ErrType

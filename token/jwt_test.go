@@ -33,9 +33,9 @@ func all(edits ...func(*draft)) func(*draft) {
 func TestTokenHeader(t *testing.T) {
 	k := newRig(t)
 	for _, typ := range []string{"at+jwt", "AT+JWT", "application/at+jwt", "Application/AT+jwt"} {
-		t.Run("RFC9068-4-1 "+typ, func(t *testing.T) { k.withBearer(k.bearer(header("typ", quote(typ)))).ok(t) })
+		t.Run("T3, RFC9068-4-1 "+typ, func(t *testing.T) { k.withBearer(k.bearer(header("typ", quote(typ)))).ok(t) })
 	}
-	k.tokens(t, "RFC9068-4-1, pitfall-11, RFC8725-3.11", []broke{
+	k.tokens(t, "T3, RFC9068-4-1, pitfall-11, RFC8725-3.11", []broke{
 		{"no typ", func(d *draft) { d.header.remove("typ") }, token.ErrType},
 		{"JWT", header("typ", `"JWT"`), token.ErrType}, {"ID token", all(header("typ", `"JWT"`), claim("nonce", `"n"`)), token.ErrType},
 		{"logout token", header("typ", `"logout+jwt"`), token.ErrType}, {"introspection", header("typ", `"token-introspection+jwt"`), token.ErrType},
@@ -43,23 +43,23 @@ func TestTokenHeader(t *testing.T) {
 		{"other type", header("typ", `"text/at+jwt"`), token.ErrType}, {"typ null", header("typ", `null`), token.ErrClaims},
 		{"typ number", header("typ", `1`), token.ErrClaims}, {"typ empty", header("typ", `""`), token.ErrClaims},
 	})
-	k.tokens(t, "RFC9068-4-5, FAPI2-SP-5.4.1-1.3, pitfall-1", []broke{
+	k.tokens(t, "T1, RFC9068-4-5, FAPI2-SP-5.4.1-1.3, pitfall-1", []broke{
 		{"none", all(header("alg", `"none"`), unsigned), token.ErrAlgorithm}, {"None", all(header("alg", `"None"`), unsigned), token.ErrAlgorithm},
 		{"nOnE", all(header("alg", `"nOnE"`), unsigned), token.ErrAlgorithm}, {"NONE", all(header("alg", `"NONE"`), unsigned), token.ErrAlgorithm},
 		{"no alg", func(d *draft) { d.header.remove("alg") }, token.ErrAlgorithm}, {"alg null", header("alg", `null`), token.ErrClaims},
 		{"alg array", header("alg", `["ES256"]`), token.ErrClaims},
 	})
 	for _, alg := range []string{"HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS384", "PS512", "ES384", "ES512", "ES256K", "Ed448", "es256", "ES256 "} {
-		t.Run("FAPI2-SP-5.4.1-1.2, RFC9068-2.1 "+alg, func(t *testing.T) {
+		t.Run("T1, FAPI2-SP-5.4.1-1.2, RFC9068-2.1 "+alg, func(t *testing.T) {
 			k.withBearer(k.bearer(header("alg", quote(alg)))).is(t, eIT, token.ErrAlgorithm)
 		})
 	}
-	t.Run("pitfall-2: HS256 under the public key", func(t *testing.T) {
+	t.Run("T2, pitfall-2: HS256 under the public key", func(t *testing.T) {
 		for _, secret := range []string{k.es.published().String(), k.ps.published().String(), keySetOf(k.es.published())} {
 			k.withBearer(k.bearer(header("alg", `"HS256"`), func(d *draft) { d.signature = hmacBy(secret) })).is(t, eIT, token.ErrAlgorithm)
 		}
 	})
-	k.tokens(t, "RFC7515-4.1.11, RFC7797-4, RFC8725-3.6, pitfall-6, pitfall-7", []broke{
+	k.tokens(t, "T10, RFC7515-4.1.11, RFC7797-4, RFC8725-3.6, pitfall-6, pitfall-7", []broke{
 		{"crit unknown", all(header("crit", `["x"]`), header("x", `1`)), token.ErrCritical}, {"crit exp", header("crit", `["exp"]`), token.ErrCritical},
 		{"crit empty", header("crit", `[]`), token.ErrCritical}, {"crit absent parameter", header("crit", `["y"]`), token.ErrCritical},
 		{"crit twice the same", header("crit", `["x","x"]`), token.ErrCritical}, {"crit null", header("crit", `null`), token.ErrCritical},
@@ -128,7 +128,7 @@ func TestTokenClaims(t *testing.T) {
 		{"space", claim("iss", quote(rigIssuer+" ")), token.ErrIssuer},
 	})
 	for _, aud := range []string{quote(rigAudience), `[` + quote(rigAudience) + `]`, `["x",` + quote(rigAudience) + `]`, `["1","2","3","4","5","6","7","8","9",` + quote(rigAudience) + `]`} {
-		t.Run("RFC9068-4-4, pitfall-10 "+aud, func(t *testing.T) { k.withBearer(k.bearer(claim("aud", aud))).ok(t) })
+		t.Run("T5, RFC9068-4-4, pitfall-10 "+aud, func(t *testing.T) { k.withBearer(k.bearer(claim("aud", aud))).ok(t) })
 	}
 	k.tokens(t, "RFC9068-4-4, pitfall-10", []broke{
 		{"missing", func(d *draft) { d.claims.remove("aud") }, token.ErrAudience}, {"other", claim("aud", `"https://other.example/"`), token.ErrAudience},
@@ -145,11 +145,11 @@ func TestTokenClaims(t *testing.T) {
 		if r, ok := reasons[name]; ok {
 			reason = r
 		}
-		t.Run("RFC9068-2.2 no "+name, func(t *testing.T) {
+		t.Run("T6, RFC9068-2.2 no "+name, func(t *testing.T) {
 			k.withBearer(k.bearer(func(d *draft) { d.claims.remove(name) })).is(t, eIT, reason)
 		})
 	}
-	for _, name := range []string{"iss", "sub", "client_id", "jti", "acr"} {
+	for _, name := range []string{"iss", "sub", "client_id", "jti", "sid", "acr"} {
 		for _, value := range []string{"null", "1", "true", "{}", "[]", `""`, `["x"]`} {
 			t.Run("RFC9068-2.2, pitfall-13 "+name+" "+value, func(t *testing.T) { k.withBearer(k.bearer(claim(name, value))).is(t, eIT, token.ErrClaims) })
 		}

@@ -7,7 +7,7 @@ import (
 	"github.com/tegata-go/tegata/internal/strictjson"
 )
 
-var claimNames = []string{"iss", "sub", "client_id", "jti", "aud", "scope", "exp", "nbf", "iat", "auth_time", "acr", "amr", "cnf",
+var claimNames = []string{"iss", "sub", "client_id", "jti", "sid", "aud", "scope", "exp", "nbf", "iat", "auth_time", "acr", "amr", "cnf",
 	"authorization_details", "consent_id"}
 
 // readClaims reads the payload of a JWT access token. A claim of the wrong type is refused, null included.
@@ -23,6 +23,8 @@ func readClaims(c *Claims, text string) error {
 			c.Client, err = visible(value)
 		case "jti":
 			c.ID, err = nonEmpty(value)
+		case "sid":
+			c.Session, err = nonEmpty(value)
 		case "aud":
 			c.Audience, err = stringOrStrings(value)
 		case "scope":

@@ -3,6 +3,7 @@ package token_test
 import (
 	"context"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
@@ -59,7 +60,7 @@ func TestOneKid(t *testing.T) {
 	k.jwt.Keys, _ = token.NewKeySet([]byte(keySetOf(keys...)))
 	k.build()
 	for _, p := range []*pair{k.es, k.ps, k.ed} {
-		t.Run("FAPI2-SP-5.4.3, pitfall-35 "+p.alg, func(t *testing.T) {
+		t.Run("T2, FAPI2-SP-5.4.3, pitfall-35 "+p.alg, func(t *testing.T) {
 			k.withBearer(k.bearer(func(d *draft) { d.by(p) }, header("kid", `"one"`))).ok(t)
 		})
 	}
@@ -81,4 +82,27 @@ func TestOneKid(t *testing.T) {
 		})
 		k.withBearer(k.bearer()).is(t, eIT, token.ErrSignature)
 	})
+}
+
+// What a stranger does to a key that Find gave changes no key of ours.
+func TestKeysAreCopied(t *testing.T) {
+	k := newRig(t)
+	for _, p := range []*pair{k.es, k.ps, k.ed} {
+		for range 2 {
+			keys, err := k.jwt.Keys.Find(context.Background(), p.kid)
+			if err != nil || len(keys) != 1 {
+				t.Fatal(keys, err)
+			}
+			switch key := keys[0].Public.(type) {
+			case *ecdsa.PublicKey:
+				*key = ecdsa.PublicKey{}
+			case *rsa.PublicKey:
+				key.N.SetInt64(7)
+			case ed25519.PublicKey:
+				clear(key)
+			}
+			keys[0] = token.Key{}
+			k.withBearer(k.bearer(func(d *draft) { d.by(p) })).ok(t)
+		}
+	}
 }

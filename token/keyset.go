@@ -2,7 +2,11 @@ package token
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
 	"errors"
+	"math/big"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -85,15 +89,55 @@ func (s *keySet) lasts(fetched, until time.Time) {
 
 // find gives the keys of kid. Once the set is stale, what they verify is to be looked at again soon.
 func (s *keySet) find(kid string, now time.Time, again time.Duration) []Key {
-	keys := slices.Clone(s.byID[kid])
+	keys := s.byID[kid]
 	if now.Before(s.until) {
 		return keys
 	}
+	keys = slices.Clone(keys)
 	for i := range keys {
 		keys[i].KeepUntil = now.Add(again)
 	}
 	return keys
 }
+
+// finder is what the sources of this package are beside: what it gives is shared, and only read.
+type finder interface {
+	lookup(ctx context.Context, kid string) ([]Key, error)
+}
+
+func lookupIn(s KeySource) func(context.Context, string) ([]Key, error) {
+	if f, ok := s.(finder); ok {
+		return f.lookup
+	}
+	if s == nil {
+		return nil
+	}
+	return s.Find
+}
+
+// copies are for strangers: what they do to a key changes no key of ours.
+func copies(keys []Key, err error) ([]Key, error) {
+	keys = slices.Clone(keys)
+	for i := range keys {
+		switch k := keys[i].Public.(type) {
+		case *ecdsa.PublicKey:
+			keys[i].Public = jose.CopyEC(k)
+		case *rsa.PublicKey:
+			keys[i].Public = &rsa.PublicKey{N: new(big.Int).Set(k.N), E: k.E}
+		case ed25519.PublicKey:
+			keys[i].Public = slices.Clone(k)
+		}
+	}
+	return keys, err
+}
+
+// sharedKeys is a source whose keys are only read.
+type sharedKeys func(ctx context.Context, kid string) ([]Key, error)
+
+func (f sharedKeys) lookup(ctx context.Context, kid string) ([]Key, error) { return f(ctx, kid) }
+
+// Find gives copies.
+func (f sharedKeys) Find(ctx context.Context, kid string) ([]Key, error) { return copies(f(ctx, kid)) }
 
 // NewKeySet is a KeySource over a JWK set (RFC 7517 §5) that never changes. Keys that cannot verify signatures
 // here are left out; a set without any that can is a mistake.
@@ -102,7 +146,5 @@ func NewKeySet(jwks []byte) (KeySource, error) {
 	if err != nil {
 		return nil, err
 	}
-	return KeySourceFunc(func(_ context.Context, kid string) ([]Key, error) {
-		return slices.Clone(set.byID[kid]), nil
-	}), nil
+	return sharedKeys(func(_ context.Context, kid string) ([]Key, error) { return set.byID[kid], nil }), nil
 }

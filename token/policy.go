@@ -3,6 +3,7 @@ package token
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,6 +51,7 @@ func Authenticated() Policy {
 // that is no scope-token (RFC 6749 §3.3), as http.ServeMux does on a bad pattern.
 func Scope(all ...string) Policy {
 	mustBeTokens("Scope", all)
+	all = slices.Clone(all) // of a slice that somebody else may hold
 	wanted := scopeParameter(strings.Join(all, " "))
 	return func(_ *http.Request, g Grant) error {
 		for _, name := range all {
@@ -65,6 +67,7 @@ func Scope(all ...string) Policy {
 // [Scope] does.
 func AnyScope(names ...string) Policy {
 	mustBeTokens("AnyScope", names)
+	names = slices.Clone(names)
 	wanted := scopeParameter(names[0])
 	return func(_ *http.Request, g Grant) error {
 		for _, name := range names {

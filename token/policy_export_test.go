@@ -1,8 +1,32 @@
 package token
 
+import (
+	"time"
+
+	"github.com/tegata-go/tegata/internal/jose"
+)
+
 // What fuzzing needs of the readers behind policies.
 var (
 	ReadDetails = readDetails
 	SameAmount  = sameAmount
 	IsAmount    = func(s string) bool { _, _, ok := decimal(s); return ok }
 )
+
+// RememberInactive is what follows an answer that says so.
+func (i *Introspection) RememberInactive(raw string) {
+	digest := jose.Sum(raw)
+	i.inactive.add(&digest, time.Now().Add(time.Minute))
+}
+
+// MaxAge, IsToken68 and Believed are readers for fuzzing.
+var (
+	MaxAge    = maxAge
+	IsToken68 = isToken68
+)
+
+// Believed gives the claims of an introspection answer.
+func Believed(issuer, audience, text string) (*Claims, error) {
+	i := &Introspection{config: IntrospectionConfig{Issuer: issuer, Audiences: []string{audience}, TTL: time.Minute}}
+	return i.believe(&answerOf{text: text}, time.Now())
+}

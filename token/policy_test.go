@@ -280,3 +280,15 @@ func TestAdmit(t *testing.T) {
 		t.Error("Admit saw somebody who was not believed")
 	}
 }
+
+func TestScopeIsCopied(t *testing.T) {
+	for name, made := range map[string]func(...string) token.Policy{"Scope": token.Scope, "AnyScope": token.AnyScope} {
+		names := []string{"payments"}
+		policy := made(names...)
+		names[0] = "accounts"
+		k := guarding(t, "/", policy)
+		if a := k.gets("/", claim("scope", `"accounts"`)); a.status != 403 {
+			t.Errorf("%s: %d after the caller's slice was changed", name, a.status)
+		}
+	}
+}

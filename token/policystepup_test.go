@@ -19,7 +19,7 @@ func TestStepUp(t *testing.T) {
 	both := token.StepUp(token.StepUpConfig{ACR: []string{"urn:bank:acr:qes", sca}, MaxAge: 300 * time.Second})
 	k := guarding(t, "/", both)
 	fresh := authAgo(10 * time.Second)
-	t.Run("RFC9470-3-1, RFC9470-3-2, RFC9470-3-3", func(t *testing.T) {
+	t.Run("Z3, RFC9470-3-1, RFC9470-3-2, RFC9470-3-3", func(t *testing.T) {
 		k.gets("/accounts", claim("acr", quote(sca)), fresh).ok(t)
 		k.gets("/accounts", claim("acr", `"urn:bank:acr:qes"`), fresh).ok(t)
 		raw := k.dpop(claim("acr", quote(sca)), fresh)

@@ -40,7 +40,8 @@ func (v *Verifier) readProof(p *proof, r *http.Request, line string, token jose.
 	if p.jws, err = jose.Split(line); err != nil {
 		return ErrProofMalformed
 	}
-	if reason := p.readHeader(v.proofAlgorithms); reason != "" {
+	jwk, reason := p.readHeader(v.proofAlgorithms)
+	if reason != "" {
 		return reason
 	}
 	if reason := p.readClaims(now, v.maxSkew); reason != "" {
@@ -58,7 +59,7 @@ func (v *Verifier) readProof(p *proof, r *http.Request, line string, token jose.
 	case !ok || subtle.ConstantTimeCompare(ath[:], token[:]) != 1:
 		return ErrProofToken
 	}
-	return ""
+	return p.readKey(jwk) // the dearest of these steps
 }
 
 // timely is RFC 9449 §4.3 step 11: iat, or the time in the nonce that stands in for it, is inside the window. Where a
@@ -97,8 +98,7 @@ func (v *Verifier) lives(p *proof) (made, until time.Time) {
 
 var proofHeader = []string{"typ", "alg", "jwk", "crit", "b64", "cty"}
 
-func (p *proof) readHeader(algorithms []string) audit.Reason {
-	var jwk string
+func (p *proof) readHeader(algorithms []string) (jwk string, reason audit.Reason) {
 	err := strictjson.Members(p.jws.Header, func(name, value string) (err error) {
 		switch name {
 		case "typ":
@@ -116,12 +116,17 @@ func (p *proof) readHeader(algorithms []string) audit.Reason {
 	})
 	switch {
 	case err != nil:
-		return ErrProofMalformed
+		return "", ErrProofMalformed
 	case p.typ != "dpop+jwt":
-		return ErrProofType
+		return "", ErrProofType
 	case !slices.Contains(algorithms, p.alg):
-		return ErrProofAlgorithm
+		return "", ErrProofAlgorithm
 	}
+	return jwk, ""
+}
+
+func (p *proof) readKey(jwk string) audit.Reason {
+	var err error
 	if p.key, err = jose.ParseKey(jwk); err != nil {
 		return ErrProofKey
 	}

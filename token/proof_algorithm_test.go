@@ -15,7 +15,7 @@ import (
 func TestProofAlgorithms(t *testing.T) {
 	k := newRig(t)
 	for _, alg := range []string{jose.ES256, jose.PS256, jose.EdDSA, jose.Ed25519} {
-		t.Run("RFC9449-4.3-5, FAPI2-SP-5.4.1-1.2: "+alg, func(t *testing.T) {
+		t.Run("D1, RFC9449-4.3-5, FAPI2-SP-5.4.1-1.2: "+alg, func(t *testing.T) {
 			p := newPair(alg, "")
 			raw := k.access().bind(`{"jkt":` + quote(p.jkt) + `}`).compact()
 			k.withDPoP(raw, k.proofBy(p, raw).compact()).ok(t)
@@ -63,7 +63,7 @@ func TestProofAlgorithms(t *testing.T) {
 		list = append(list, broke{"alg " + alg, header("alg", quote(alg)), bad})
 	}
 	k.proofs(t, "RFC9449-4.3-5, RFC9449-11.6", list)
-	t.Run("ProofAlgorithms", func(t *testing.T) {
+	t.Run("D2, D18: ProofAlgorithms", func(t *testing.T) {
 		k := newRig(t, func(k *rig) { k.config.ProofAlgorithms = []string{jose.PS256} })
 		raw := k.dpop()
 		a := k.withDPoP(raw, k.proof(raw))

@@ -79,7 +79,7 @@ func TestProofSignature(t *testing.T) {
 		"PKCS #1 v1.5":     func(s string) []byte { return signPKCS1(rsaKey(), s) },
 		"truncated":        func(s string) []byte { return ps.sign(s)[:255] },
 	} {
-		t.Run("RFC9449-4.3-6, RFC7518-3.5: "+name, func(t *testing.T) {
+		t.Run("D1, RFC9449-4.3-6, RFC7518-3.5: "+name, func(t *testing.T) {
 			d := k.proofBy(ps, raw)
 			d.signature = f
 			k.withDPoP(raw, d.compact()).is(t, eIDP, bad)
@@ -137,7 +137,7 @@ func TestProofKey(t *testing.T) {
 	for _, name := range []string{"d", "p", "q", "dp", "dq", "qi", "oth"} {
 		list = append(list, broke{name + " of RSA", with(rs, jsonMember{name, private}), bad})
 	}
-	k.proofs(t, "RFC9449-4.3-7, pitfall-42", list)
+	k.proofs(t, "D3, RFC9449-4.3-7, pitfall-42", list)
 	t.Run("RFC9449-4.3-7: private members are not recorded", func(t *testing.T) {
 		raw := k.dpop()
 		a := k.withDPoP(raw, k.proof(raw, with(base, jsonMember{"d", private})))

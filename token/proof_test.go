@@ -82,7 +82,7 @@ func TestProofSyntax(t *testing.T) {
 		{"RFC9449-4.1-2: space", composed(func(h, c, s string) string { return h + ". " + c + "." + s }), bad},
 		{"too large", claim("x", quote(strings.Repeat("x", 8<<10))), token.ErrProofTooLarge},
 	})
-	t.Run("RFC9110-15.5.14: 32 KiB of proof", func(t *testing.T) {
+	t.Run("D19, RFC9110-15.5.14: 32 KiB of proof", func(t *testing.T) {
 		k.withDPoP(k.dpop(), strings.Repeat("a", 32<<10)).is(t, eIDP, token.ErrProofTooLarge)
 	})
 }
@@ -91,7 +91,7 @@ func TestProofCount(t *testing.T) {
 	k := newRig(t)
 	raw := k.dpop()
 	p, q := k.proof(raw), k.proof(raw)
-	t.Run("RFC9449-4.3-1, pitfall-41: two lines", func(t *testing.T) {
+	t.Run("D6, RFC9449-4.3-1, pitfall-41: two lines", func(t *testing.T) {
 		k.call(k.asking("Authorization", "DPoP "+raw, "DPoP", p, "dpop", q)).is(t, eIDP, token.ErrProofSeveral)
 	})
 	t.Run("RFC9449-4.3-1, pitfall-41: the same line twice", func(t *testing.T) {
@@ -129,13 +129,13 @@ func TestProofMembers(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"typ", "alg", "jwk"} {
-		t.Run("RFC9449-4.3-3 no "+name, func(t *testing.T) { refused(t, func(d *draft) { d.header.remove(name) }) })
+		t.Run("D4, RFC9449-4.3-3 no "+name, func(t *testing.T) { refused(t, func(d *draft) { d.header.remove(name) }) })
 		for _, value := range append(wrong, `"x"`) {
 			t.Run("RFC9449-4.3-3, pitfall-45 "+name+" "+value, func(t *testing.T) { refused(t, header(name, value)) })
 		}
 	}
 	for _, name := range []string{"jti", "htm", "htu", "iat", "ath"} {
-		t.Run("RFC9449-4.3-3, pitfall-46 no "+name, func(t *testing.T) { refused(t, func(d *draft) { d.claims.remove(name) }) })
+		t.Run("D4, RFC9449-4.3-3, pitfall-46 no "+name, func(t *testing.T) { refused(t, func(d *draft) { d.claims.remove(name) }) })
 		for _, value := range wrong {
 			t.Run("RFC9449-4.3-3 "+name+" "+value, func(t *testing.T) { refused(t, claim(name, value)) })
 		}
@@ -158,7 +158,7 @@ func TestProofMembers(t *testing.T) {
 		{"a client assertion", func(d *draft) { d.header.set("typ", `"client-authentication+jwt"`); d.claims.set("iss", `"tpp-1"`) }, token.ErrProofType},
 	})
 	t.Run("RFC9449-4.3-4 the access token as proof", func(t *testing.T) { k.withDPoP(raw, raw).is(t, eIDP, token.ErrProofType) })
-	t.Run("RFC9449-4.2-1, pitfall-56: extra members are ignored", func(t *testing.T) {
+	t.Run("D5, RFC9449-4.2-1, pitfall-56: extra members are ignored", func(t *testing.T) {
 		k.withDPoP(raw, k.proof(raw, func(d *draft) {
 			d.header.set("tx_id", `"1"`)
 			d.header.set("kid", `"es"`)
@@ -173,7 +173,7 @@ func TestProofMembers(t *testing.T) {
 		{"a jti of 5 KiB", claim("jti", quote(strings.Repeat("x", 5<<10))), token.ErrProofClaims},
 		{"a jti of 1 MB", claim("jti", quote(strings.Repeat("x", 1<<20))), token.ErrProofTooLarge},
 	})
-	t.Run("RFC9449-11.1-3: long but fair jti", func(t *testing.T) {
+	t.Run("D19, RFC9449-11.1-3: long but fair jti", func(t *testing.T) {
 		k.withDPoP(raw, k.proof(raw, claim("jti", quote(random()[:10]+strings.Repeat("é", 246))))).ok(t)
 	})
 }
@@ -187,7 +187,7 @@ func TestProofMethodAndToken(t *testing.T) {
 	})
 	raw := k.dpop()
 	for _, method := range []string{"GET", "POST", "PATCH", "DELETE", "HEAD", "PURGE"} {
-		t.Run("RFC9449-4.3-8 "+method, func(t *testing.T) {
+		t.Run("D7, RFC9449-4.3-8 "+method, func(t *testing.T) {
 			r := k.asking("Authorization", "DPoP "+raw, "DPoP", k.proof(raw, claim("htm", quote(method))))
 			r.Method = method
 			k.call(r).ok(t)
@@ -204,11 +204,11 @@ func TestProofMethodAndToken(t *testing.T) {
 		{"hex", strings.ToLower(hexOf(sum[:]))}, {"standard base64", base64.RawStdEncoding.EncodeToString(sum[:]) + "+"}, {"cut", sum64(raw)[:42]},
 		{"other spare bits", sum64(raw)[:42] + string(sum64(raw)[42]+1)}, {"with a space", sum64(raw) + " "}, {"of nothing", sum64("")},
 	} {
-		t.Run("RFC9449-4.3-12a, pitfall-47: ath "+c.name, func(t *testing.T) {
+		t.Run("D11, RFC9449-4.3-12a, pitfall-47: ath "+c.name, func(t *testing.T) {
 			k.withDPoP(raw, k.proof(raw, claim("ath", quote(c.ath)))).is(t, eIDP, token.ErrProofToken)
 		})
 	}
-	t.Run("RFC9449-4.3-12b, pitfall-48: fresh key", func(t *testing.T) {
+	t.Run("D12, RFC9449-4.3-12b, pitfall-48: fresh key", func(t *testing.T) {
 		for _, alg := range []string{jose.ES256, jose.PS256, jose.EdDSA} {
 			a := k.withDPoP(raw, k.proofBy(newPair(alg, ""), raw).compact())
 			a.is(t, eIT, token.ErrKeyMismatch)

@@ -224,7 +224,7 @@ func TestReplayStoreIsLast(t *testing.T) {
 	if n := s.asked.Load(); n != 1 {
 		t.Fatalf("the store was asked %d times for one request", n)
 	}
-	if s.last.Owner != token.ProofKeyName(k.client.jkt) {
+	if s.last.Owner != token.ClientName(rigIssuer, "tpp-1") {
 		t.Error("pitfall-67: the use counts against somebody else")
 	}
 }

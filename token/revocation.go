@@ -39,6 +39,9 @@ func SubjectName(issuer, subject string) replay.Key { return replay.Digest("subj
 // ClientName is the name of all tokens of one client of an issuer.
 func ClientName(issuer, client string) replay.Key { return replay.Digest("client", issuer, client) }
 
+// SessionName is the name of all tokens of one session (sid) of an issuer: for a customer who logs out.
+func SessionName(issuer, session string) replay.Key { return replay.Digest("session", issuer, session) }
+
 // ProofKeyName is the name of all tokens bound to one DPoP key, by its RFC 7638 thumbprint.
 func ProofKeyName(jkt string) replay.Key { return replay.Digest("jkt", jkt) }
 

@@ -64,6 +64,7 @@ func TestRevocation(t *testing.T) {
 		"token":       func(*rig) replay.Key { return token.IDName(rigIssuer, "T") },
 		"subject":     func(*rig) replay.Key { return token.SubjectName(rigIssuer, "customer-4711") },
 		"client":      func(*rig) replay.Key { return token.ClientName(rigIssuer, "tpp-1") },
+		"session":     func(*rig) replay.Key { return token.SessionName(rigIssuer, "session-1") },
 		"proof key":   func(k *rig) replay.Key { return token.ProofKeyName(k.client.jkt) },
 		"certificate": func(k *rig) replay.Key { return token.CertificateName(sum64(k.cert.Raw)) },
 	} {
@@ -73,6 +74,7 @@ func TestRevocation(t *testing.T) {
 				k := newRig(t, listed(l, cached))
 				d := k.access().bind(k.both())
 				d.claims.set("jti", `"T"`)
+				d.claims.set("sid", `"session-1"`)
 				raw := d.compact()
 				ask := func() answer {
 					return k.call(over(k.asking("Authorization", "DPoP "+raw, "DPoP", k.proof(raw)), k.cert))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 )
 
 // Shapes is a Resolver that chooses by the form of the token, before anything of it is read: three parts are a
@@ -18,17 +19,29 @@ type Shapes struct {
 
 // Resolve asks the Resolver for raw's form.
 func (s Shapes) Resolve(ctx context.Context, raw string) (*Claims, error) {
-	resolver := s.Opaque
-	switch shapeOf(raw) {
-	case shapeJWS:
-		resolver = s.Signed
-	case shapeJWE:
-		resolver = s.Encrypted
-	}
+	resolver := s.of(raw)
 	if resolver == nil {
 		return nil, ErrMalformed
 	}
 	return resolver.Resolve(ctx, raw)
+}
+
+func (s Shapes) resolve(ctx context.Context, p presented) (*facts, error) {
+	resolver := s.of(p.raw)
+	if resolver == nil {
+		return nil, ErrMalformed
+	}
+	return resolveBy(ctx, resolver, p)
+}
+
+func (s Shapes) of(raw string) Resolver {
+	switch shapeOf(raw) {
+	case shapeJWS:
+		return s.Signed
+	case shapeJWE:
+		return s.Encrypted
+	}
+	return s.Opaque
 }
 
 type shape int
@@ -73,13 +86,17 @@ func NewIssuers(all ...*JWT) (*Issuers, error) {
 
 // Resolve reads raw once and lets the issuer that it names verify it.
 func (i *Issuers) Resolve(ctx context.Context, raw string) (*Claims, error) {
-	t, err := readJWT(raw)
+	return claimsOf(i.resolve(ctx, presentation(raw, time.Now())))
+}
+
+func (i *Issuers) resolve(ctx context.Context, p presented) (*facts, error) {
+	t, err := readJWT(p.raw)
 	if err != nil {
 		return nil, err
 	}
-	j := i.byName[t.claims.Issuer]
+	j := i.byName[t.facts.claims.Issuer]
 	if j == nil {
 		return nil, ErrIssuer
 	}
-	return j.verify(ctx, t)
+	return j.verify(ctx, &t, &p)
 }

@@ -17,7 +17,7 @@ func decimal(t time.Time) string {
 
 // TestProofTime has the defaults: a proof may be 60 s old and 15 s ahead.
 func TestProofTime(t *testing.T) {
-	bubble(t, "RFC9449-4.3-11, pitfall-56", func(t *testing.T) {
+	bubble(t, "D13, RFC9449-4.3-11, pitfall-56", func(t *testing.T) {
 		k := newRig(t)
 		raw := k.dpop()
 		for _, c := range []struct {
@@ -102,7 +102,7 @@ func zeros(n int) string {
 // TestTokenTime has the defaults: no leeway for exp, 30 s for nbf and iat, an hour of life.
 func TestTokenTime(t *testing.T) {
 	for _, cached := range []bool{false, true} {
-		bubble(t, "RFC9068-4-6, pitfall-9: exp, cached "+strconv.FormatBool(cached), func(t *testing.T) {
+		bubble(t, "T6, T24, RFC9068-4-6, pitfall-9: exp, cached "+strconv.FormatBool(cached), func(t *testing.T) {
 			k := newRig(t, func(k *rig) { k.cached = cached })
 			raw := k.bearer(claim("exp", seconds(time.Now().Add(10*time.Second))))
 			k.withBearer(raw).ok(t)
@@ -124,7 +124,7 @@ func TestTokenTime(t *testing.T) {
 			t.Errorf("%v, %v", c, err)
 		}
 	})
-	bubble(t, "RFC9068-5-2: nbf and iat", func(t *testing.T) {
+	bubble(t, "T7, RFC9068-5-2: nbf and iat", func(t *testing.T) {
 		k := newRig(t)
 		at := func(d time.Duration) string { return seconds(time.Now().Add(d)) }
 		for _, name := range []string{"nbf", "iat"} {
@@ -138,7 +138,7 @@ func TestTokenTime(t *testing.T) {
 		k.withBearer(k.bearer(claim("auth_time", at(31*time.Second)))).is(t, eIT, token.ErrClaims)
 		k.withBearer(k.bearer(claim("auth_time", at(-time.Hour)))).ok(t)
 	})
-	bubble(t, "RFC9068: MaxLifetime", func(t *testing.T) {
+	bubble(t, "T8, RFC9068: MaxLifetime", func(t *testing.T) {
 		k := newRig(t)
 		at := func(d time.Duration) string { return seconds(time.Now().Add(d)) }
 		k.withBearer(k.bearer(claim("exp", at(time.Hour)))).ok(t)

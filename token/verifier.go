@@ -16,7 +16,7 @@ import (
 )
 
 // Verifier authenticates requests. It never changes and is safe for concurrent use; it holds no state of
-// its own, so that a new one over the same Cache and Store can take its place at any time.
+// its own but what it has computed of certificates, so that a new one over the same Cache and Store can take its place at any time.
 type Verifier struct {
 	resolver    Resolver
 	cache       *Cache      // nil: every token is resolved anew
@@ -35,6 +35,7 @@ type Verifier struct {
 	proofAlgorithms []string
 	maxAge, maxSkew time.Duration
 
+	thumbs     *thumbs
 	challenges challenges
 	completers [3]func(code string) []string // by scheme
 }
@@ -73,7 +74,8 @@ func (v *Verifier) authenticate(r *http.Request, now time.Time) (Grant, *audit.R
 	if reason != "" {
 		return Grant{}, v.challenges.refusal(a.scheme, reason, nil, "")
 	}
-	digest := jose.Sum(a.raw)
+	p := presentation(a.raw, now)
+	digest := p.digest
 	if a.scheme == schemeDPoP {
 		line, reason := proofLine(r)
 		if reason == "" {
@@ -83,7 +85,10 @@ func (v *Verifier) authenticate(r *http.Request, now time.Time) (Grant, *audit.R
 			return Grant{}, v.unverified(ctx, &a, digest, reason, nil)
 		}
 	}
-	f, err := v.resolve(ctx, a.raw, digest, now)
+	f, err := resolveBy(ctx, v.resolver, p)
+	if err == nil && now.Unix() >= f.expires {
+		err = ErrExpired
+	}
 	if err != nil {
 		reason, cause := reasonOf(err)
 		return Grant{}, v.unverified(ctx, &a, digest, reason, cause)
@@ -143,25 +148,6 @@ func (v *Verifier) unverified(ctx context.Context, a *attempt, digest jose.Diges
 	return v.refuse(a.scheme, reason, cause)
 }
 
-func (v *Verifier) resolve(ctx context.Context, raw string, digest jose.Digest, now time.Time) (*facts, error) {
-	if v.cache != nil {
-		f, err := v.cache.resolve(ctx, raw, digest, now.Unix())
-		if err == nil && now.Unix() >= f.expires {
-			return nil, ErrExpired
-		}
-		return f, err
-	}
-	claims, err := v.resolver.Resolve(ctx, raw)
-	if err != nil {
-		return nil, err
-	}
-	f, err := freeze(claims, digest)
-	if err == nil && now.Unix() >= f.expires {
-		return nil, ErrExpired
-	}
-	return f, err
-}
-
 // bound compares the caller with cnf (RFC 7800 §3.1): the scheme must be the one that the token names, and
 // every confirmation in it must hold.
 func (v *Verifier) bound(r *http.Request, f *facts, a *attempt) (audit.Reason, error) {
@@ -196,7 +182,7 @@ func (v *Verifier) certified(r *http.Request, f *facts) (audit.Reason, error) {
 	if last := f.matched.Load(); last != nil && last.Value() == cert {
 		return "", nil // crypto/tls gives one pointer for a whole connection
 	}
-	sum := jose.SumBytes(cert.Raw)
+	sum := v.thumbs.sum(cert)
 	if subtle.ConstantTimeCompare(sum[:], f.x5t[:]) != 1 {
 		audit.Add(r.Context(), slog.String("presented_x5t", sum.String()))
 		return ErrCertificateMismatch, nil
@@ -282,11 +268,10 @@ func (v *Verifier) revoked(ctx context.Context, f *facts) (audit.Reason, error) 
 // once spends the proof (RFC 9449 §11.1). It is remembered as long as any clock that is allowed for could
 // still accept it.
 func (v *Verifier) once(ctx context.Context, f *facts, a *attempt) (audit.Reason, error) {
-	jkt := f.claims.JKT // which is the proof key's thumbprint, as bound has found
 	made, until := v.lives(&a.proof)
 	err := v.store.Use(ctx, replay.Use{
-		Key:   replay.Digest("dpop", v.service, jkt, a.proof.jti),
-		Owner: ProofKeyName(jkt),
+		Key:   replay.Digest("dpop", v.service, f.claims.JKT, a.proof.jti), // of the proof's key, as bound has found
+		Owner: f.owner,
 		Made:  made,
 		Until: until,
 	})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"github.com/tegata-go/tegata/audit"
+	"github.com/tegata-go/tegata/internal/jose"
+	"github.com/tegata-go/tegata/internal/strictjson"
 	"github.com/tegata-go/tegata/replay"
 	"github.com/tegata-go/tegata/token"
 )
@@ -88,6 +91,18 @@ func (i *instant) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, &i.Time)
 }
 
+// readOrder takes what the contract names and nothing else: what would be passed over would not be done.
+func readOrder(body []byte, order any) error {
+	if err := strictjson.Valid(string(body)); err != nil {
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	return d.Decode(order)
+}
+
+var errThumbprint = errors.New("bank: jkt and x5t are the 43 characters of a SHA-256 value in base64url")
+
 var errOne = errors.New("bank: exactly one of jti, sub, client_id, jkt, x5t and issued_before")
 
 // revoke takes back what the body names.
@@ -101,8 +116,13 @@ func (a *admin) revoke(r *http.Request, body []byte) error {
 		X5T    string  `json:"x5t"`
 		Before instant `json:"issued_before"`
 	}
-	if err := json.Unmarshal(body, &order); err != nil {
+	if err := readOrder(body, &order); err != nil {
 		return err
+	}
+	for _, thumbprint := range []string{order.JKT, order.X5T} {
+		if _, ok := jose.ParseDigest(thumbprint); thumbprint != "" && !ok {
+			return errThumbprint // it would be the name of nothing
+		}
 	}
 	name, err := a.issuer(order.Issuer)
 	if err != nil && order.JKT == "" && order.X5T == "" {
@@ -151,7 +171,7 @@ func (a *admin) agree(r *http.Request, body []byte) error {
 		Accounts    []string `json:"accounts"`
 		Expires     instant  `json:"expires"`
 	}
-	if err := json.Unmarshal(body, &consent); err != nil {
+	if err := readOrder(body, &consent); err != nil {
 		return err
 	}
 	for _, i := range a.issuers {

@@ -160,7 +160,7 @@ func TestAdmin(t *testing.T) {
 			b.wants(t, b.do(call{}), 200, "", "")
 		})
 	}
-	for _, bad := range []string{``, `{}`, `{"jti":"a","sub":"b"}`, `{"jti":"a","issuer":"https://other.example"}`, `[]`, `{"issued_before":"yesterday"}`} {
+	for _, bad := range []string{``, `{}`, `{"sid":"a"}`, `{"jti":"a","sid":"b"}`, `{"jti":"a","jti":"b"}`, `{"x5t":"00ff"}`, `{"jti":"a"}{}`, `{"jti":"a","sub":"b"}`, `{"jti":"a","issuer":"https://other.example"}`, `[]`, `{"issued_before":"yesterday"}`} {
 		if status := send("POST", "/revocations", bad); status != 400 {
 			t.Errorf("%s: %d", bad, status)
 		}

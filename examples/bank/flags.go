@@ -29,15 +29,16 @@ type options struct {
 	jwksTTL, jwksMinRefresh   time.Duration
 	nonce                     token.NoncePolicy
 	nonceTTL                  time.Duration
+	nonceSecret               string // a file; empty: nonces of this process
 	profile                   token.Profile
-	introspect                *introspection   // nil: no opaque tokens
-	tokenKeys                 string           // a file; empty: no encrypted tokens
-	admin                     string           // empty: no administration
-	redis                     *redis.Options   // nil: remember in this process
-	idempotency               bool             // payments need an idempotency key
-	rate                      *ratelimit.Limit // nil: no limit
-	seal                      sealing          // empty: no field is sealed
-	auditFile                 string           // empty: standard error
+	introspect                *introspection          // nil: no opaque tokens
+	tokenKeys                 string                  // a file; empty: no encrypted tokens
+	admin                     string                  // empty: no administration
+	redis                     *redis.UniversalOptions // nil: remember in this process
+	idempotency               bool                    // payments need an idempotency key
+	rate                      *ratelimit.Limit        // nil: no limit
+	seal                      sealing                 // empty: no field is sealed
+	auditFile                 string                  // empty: standard error
 	waive                     func(*http.Request, *audit.Refusal) bool
 	transport                 transport
 	limits                    limits
@@ -90,6 +91,7 @@ func parse(args []string) (*options, error) {
 	set.StringVar(&o.tokenKeys, "token-keys", "", "")
 	set.StringVar(&o.admin, "admin", "", "")
 	set.DurationVar(&o.nonceTTL, "nonce-ttl", 5*time.Minute, "")
+	set.StringVar(&o.nonceSecret, "nonce-secret", "", "")
 	set.StringVar(&t.redis, "redis", "", "")
 	set.BoolVar(&o.idempotency, "idempotency", false, "")
 	set.StringVar(&t.rate, "rate", "", "")
@@ -181,6 +183,8 @@ func (o *options) judge(given map[string]bool) error {
 	wrong(o.jwksTTL < time.Second, "-jwks-ttl: less than 1s")
 	wrong(o.jwksMinRefresh < time.Second, "-jwks-min-refresh: less than 1s")
 	wrong(o.nonceTTL < time.Second || o.nonceTTL > 24*time.Hour, "-nonce-ttl: not from 1s to 24h")
+	wrong(given["nonce-secret"] && o.nonceSecret == "", "-nonce-secret: no file")
+	wrong(given["nonce-secret"] && o.nonce == token.NonceNever, "-nonce-secret needs -nonce or -require-nonce")
 	wrong(given["audit"] && o.auditFile == "", "-audit: no file")
 	return errors.Join(all...)
 }

@@ -53,10 +53,23 @@ Optional:
                        none
   -nonce-ttl DUR       nonces may be used, each time with a new jti, until they
                        expire (default 5m)
+  -nonce-secret F      nonces are accepted by every process that has the same F
+                       and the same -public-url, also after a restart. F has a
+                       secret on each line, of 32 characters or more, such as
+                       "openssl rand -base64 32" makes; or F is 32 random bytes
+                       or more that are no text. The first line seals, all open:
+                       a new secret is put second everywhere, then first
+                       everywhere, and the old one taken away -nonce-ttl later,
+                       each time with a restart. Without the flag a secret of
+                       this process is made up
   -redis redis://[:PASSWORD@]HOST:PORT/DB
-                       shared replay store. While it is gone or hangs: 503
-                       within 5 s for requests that need it; served again within
-                       10 s of its return. It need not be there at the start
+  -redis redis://[:PASSWORD@]HOST[:PORT],HOST[:PORT],...
+  -redis redis+sentinel://NAME[:PASSWORD]@HOST[:PORT],.../DB
+                       shared replay store: one server, a Cluster, or the
+                       master that Sentinels know under NAME. While it is gone
+                       or hangs: 503 within 5 s for requests that need it;
+                       served again within 10 s of its return, or of another
+                       master's election. It need not be there at the start.
                        With -admin revocations are shared as well: what one
                        process takes back, all refuse within a second; and all
                        requests need Redis then

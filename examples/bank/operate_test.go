@@ -172,7 +172,10 @@ func badLines(good []string) map[string][]string {
 		"rate": with("-rate", "5"), "rate of days": with("-rate", "5-D"), "rate of nothing": with("-rate", "0-S"), "rate, empty": with("-rate", ""),
 		"report-only": with("-report-only", "everything"), "report-only, empty": with("-report-only", ""), "audit, empty": with("-audit", ""),
 		"redis": with("-redis", "http://:"+secret+"@h:1/0"), "redis db": with("-redis", "redis://:"+secret+"@h:1/x"), "redis, empty": with("-redis", ""),
-		"redis port": with("-redis", "redis://:"+secret+"@h/0"), "redis hosts": with("-redis", "redis://:"+secret+"@h:1,g:1/0"),
+		"redis port": with("-redis", "redis://:"+secret+"@h/0"), "redis without a host": with("-redis", "redis://:"+secret+"@h:1,,g:1/0"),
+		"cluster db": with("-redis", "redis://:"+secret+"@h:1,g:1/1"), "cluster host": with("-redis", "redis://:"+secret+"@h:1,[g/0"),
+		"sentinel name": with("-redis", "redis+sentinel://:"+secret+"@h:1"), "sentinel misplaced": with("-redis+sentinel://n:" + secret + "@h:1"),
+		"nonce secret, empty": with("-require-nonce", "-nonce-secret", ""), "nonce secret, no nonces": with("-nonce-secret", "F"),
 		"redis misplaced": with("-redis://:" + secret + "@h:1/0"), "redis as duration": with("-nonce-ttl", "redis://:"+secret+"@h:1/0"),
 		"redis as argument": with("redis://:" + secret + "@h:1/0"),
 	}
@@ -215,7 +218,7 @@ func TestHelp(t *testing.T) {
 		t.Error(err)
 	}
 	for _, name := range []string{"addr", "tls-cert", "tls-key", "client-ca", "issuer", "jwks", "audience", "public-url", "jwks-ttl",
-		"jwks-min-refresh", "require-nonce", "nonce-ttl", "redis", "rate", "audit", "report-only"} {
+		"jwks-min-refresh", "require-nonce", "nonce-ttl", "nonce-secret", "redis", "rate", "audit", "report-only"} {
 		if !strings.Contains(b.stdout.String(), "\n  -"+name+" ") && !strings.Contains(b.stdout.String(), "\n  -"+name+"\n") {
 			t.Errorf("the help says nothing of -%s", name)
 		}

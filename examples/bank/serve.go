@@ -39,11 +39,11 @@ func (o *options) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	says := newNotices(ctx, stdout)
-	sink, closeSink, err := openAudit(o.auditFile, stderr)
+	sink, err := openAudit(o.auditFile, stderr)
 	if err != nil {
 		return err
 	}
-	defer closeSink() //nolint:errcheck // every record was written and answered for by then
+	defer sink.Close() //nolint:errcheck // every record was written and answered for by then
 	source, err := o.source(says)
 	if err != nil {
 		return err
@@ -66,7 +66,7 @@ func (o *options) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	origin := o.origin(listener.Addr())
 	c := service.Config{
 		Origin: origin, Audience: o.audience, Tokens: tokens, Issuers: o.names(), Profile: o.profile,
-		Replay: used, Rate: o.rate, Audit: audit.NewLines(sink), Waive: o.waive,
+		Replay: used, Rate: o.rate, Audit: audit.NewLines(sink), Done: says.recorded(), Waive: o.waive,
 	}
 	o.limits.bound(&c)
 	if err := errors.Join(o.sealWith(&c), o.state(ctx, &c, keys), o.remember(ctx, &c)); err != nil {
@@ -90,7 +90,11 @@ func (o *options) serve(ctx context.Context, stdout, stderr io.Writer) error {
 // state makes what the service remembers, and opens the administration that changes it.
 func (o *options) state(ctx context.Context, c *service.Config, keys keySets) (err error) {
 	if c.Nonce = o.nonce; o.nonce != token.NonceNever {
-		if c.Nonces, err = replay.NewNonces(replay.NonceConfig{Service: c.Origin, Lifetime: o.nonceTTL}); err != nil {
+		secrets, err := readSecrets(o.nonceSecret)
+		if err != nil {
+			return err
+		}
+		if c.Nonces, err = replay.NewNonces(replay.NonceConfig{Service: c.Origin, Lifetime: o.nonceTTL, Secrets: secrets}); err != nil {
 			return err
 		}
 	}

@@ -47,8 +47,8 @@ func (o *options) remember(ctx context.Context, c *service.Config) (err error) {
 }
 
 // client connects to Redis until ctx ends.
-func (o *options) client(ctx context.Context) *redis.Client {
-	client := redis.NewClient(o.redis)
+func (o *options) client(ctx context.Context) redis.UniversalClient {
+	client := redis.NewUniversalClient(o.redis)
 	context.AfterFunc(ctx, func() { _ = client.Close() })
 	return client
 }

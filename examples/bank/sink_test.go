@@ -1,9 +1,14 @@
 package main_test
 
 import (
+	"bufio"
 	"bytes"
+	"crypto/tls"
 	"io"
+	"net/http"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -68,5 +73,60 @@ func TestAuditHasNoSpace(t *testing.T) {
 			t.Errorf("status %d", a.StatusCode)
 		}
 		isProblem(t, a)
+	}
+	for !strings.Contains(b.stdout.String(), "no space left") { // whoever is called at night should read why
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// The audit log is moved away while requests go on, as log rotation does it.
+func TestAuditIsRotated(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	file := filepath.Join(s.dir, "audit.log")
+	b := s.start("-audit", file)
+	first := b.do(call{}).Header.Get("X-Fapi-Interaction-Id")
+	if err := os.Rename(file, file+".1"); err != nil {
+		t.Fatal(err)
+	}
+	in := func(file, id string) bool {
+		text, err := os.ReadFile(file)
+		return err == nil && strings.Contains(string(text), id)
+	}
+	for {
+		id := b.do(call{}).Header.Get("X-Fapi-Interaction-Id")
+		if in(file, id) {
+			break
+		}
+		if !in(file+".1", id) {
+			t.Fatal("a record is in neither file")
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if !in(file+".1", first) || in(file, first) {
+		t.Error("the record from before is not where it was")
+	}
+}
+
+// OPTIONS * is a request like others: net/http would answer it on its own.
+func TestOptionsOfTheServerAreRecorded(t *testing.T) {
+	t.Parallel()
+	b := newStage(t).start()
+	conn, err := tls.Dial("tcp", b.addr, &tls.Config{RootCAs: b.authority.Pool()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	id := uuid()
+	if _, err := io.WriteString(conn, "OPTIONS * HTTP/1.1\r\nHost: bank\r\nX-Fapi-Interaction-Id: "+id+"\r\nConnection: close\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode < 400 || res.Header.Get("X-Fapi-Interaction-Id") != id || b.recordOf(id).Decision != "deny" {
+		t.Errorf("%d %v", res.StatusCode, res.Header)
 	}
 }

@@ -1,9 +1,9 @@
 // Command coverage tells which requirement ids have tests that name them, group by group, and fails when a group
 // that it is asked for has an id without one.
 //
-//	go run ./internal/coverage RFC9449 JOSE pitfalls
+//	go run ./internal/coverage RFC9449 JOSE T D pitfalls
 //
-// The ids are in ids.txt. An id that cannot have a test of its own is listed in exempt.txt with the reason.
+// A letter is a group of features. The ids are in ids.txt. An id that cannot have a test of its own is listed in exempt.txt with the reason.
 package main
 
 import (

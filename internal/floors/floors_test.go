@@ -31,6 +31,7 @@ var dependencies = map[string]func(f file, imported string) bool{
 	"github.com/redis/go-redis/v9":       func(f file, _ string) bool { return f.test || f.under("redisstore") || f.in("examples/bank") },
 	"github.com/google/go-cmp":           func(f file, _ string) bool { return f.test },
 	"github.com/go-json-experiment/json": func(f file, _ string) bool { return f.test },
+	"golang.org/x/crypto/ocsp":           func(f file, _ string) bool { return f.test && f.in("mtls") },
 	// its expirable cache starts a goroutine that never ends
 	"github.com/hashicorp/golang-lru/v2": func(_ file, imported string) bool { return !strings.HasSuffix(imported, "/expirable") },
 }

@@ -32,7 +32,7 @@ func decodeExact(dst []byte, s string) bool {
 }
 
 func appendDecoded(dst []byte, s string) ([]byte, error) {
-	if strings.ContainsAny(s, "\r\n") { // encoding/base64 would pass over them
+	if strings.IndexByte(s, '\n') >= 0 || strings.IndexByte(s, '\r') >= 0 { // encoding/base64 would pass over them
 		return nil, ErrBase64
 	}
 	dst, err := canonical.AppendDecode(dst, []byte(s))
@@ -53,9 +53,11 @@ func ParseDigest(s string) (d Digest, ok bool) {
 // String is the 43 characters that ParseDigest reads.
 func (d Digest) String() string {
 	var text [43]byte
-	base64.RawURLEncoding.Encode(text[:], d[:])
-	return string(text[:])
+	return string(d.Append(text[:0]))
 }
+
+// Append appends the 43 characters to b.
+func (d Digest) Append(b []byte) []byte { return base64.RawURLEncoding.AppendEncode(b, d[:]) }
 
 // Sum is the SHA-256 of a text. Texts up to 2 KiB are hashed from the stack: []byte(s) would copy
 // every token to the heap.

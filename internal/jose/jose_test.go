@@ -349,3 +349,69 @@ func TestErrorsDoNotQuote(t *testing.T) {
 		}
 	}
 }
+
+// The law: the parts that were read are written again as they came.
+func FuzzSplit(f *testing.F) {
+	for _, s := range []string{"e30.e30.AAAA", "e30.e30.", "e30..", "e31.e30.AA", "e30.e30.e30.e30.e30", "e3\n0.e30.AA", ".."} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		j, err := jose.Split(s)
+		if err != nil {
+			if j != (jose.JWS{}) {
+				t.Fatal("an error and parts")
+			}
+			return
+		}
+		if again := b64([]byte(j.Header)) + "." + b64([]byte(j.Payload)); again != j.Signed || !strings.HasPrefix(s, again+".") || strings.Count(s, ".") != 2 {
+			t.Fatalf("%q: %q", s, again)
+		}
+	})
+}
+
+// The law: a set gives the keys that its elements give one by one, in order, and counts the others.
+func FuzzParseSet(f *testing.F) {
+	for _, s := range []string{`{"keys":[` + rfc7638 + `,7,` + rfc8037 + `]}`, `{"keys":[]}`, `{"keys":{}}`, `{"keys":[{"a":1,"a":2}],"keys":[]}`, `[]`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		keys, skipped, err := jose.ParseSet(s)
+		if err != nil {
+			return
+		}
+		var set struct {
+			Keys []json.RawMessage `json:"keys"`
+		}
+		if err := json.Unmarshal([]byte(s), &set); err != nil {
+			t.Fatalf("%q: accepted, encoding/json says %v", s, err)
+		}
+		if strings.Count(strings.ToLower(s), "keys") != 1 {
+			return // encoding/json folds names, and takes the last
+		}
+		var alone []string
+		for _, one := range set.Keys {
+			if k, err := jose.ParseKey(string(one)); err == nil {
+				alone = append(alone, k.ID+k.Thumbprint.String())
+			}
+		}
+		var together []string
+		for _, k := range keys {
+			together = append(together, k.ID+k.Thumbprint.String())
+		}
+		if len(keys)+skipped != len(set.Keys) || !slices.Equal(alone, together) {
+			t.Fatalf("%q: %d keys, %d skipped of %d", s, len(keys), skipped, len(set.Keys))
+		}
+	})
+}
+
+// The law: what is read as a digest is written as it was read.
+func FuzzParseDigest(f *testing.F) {
+	f.Add(strings.Repeat("A", 43))
+	f.Add(strings.Repeat("A", 42) + "B")
+	f.Add(strings.Repeat("A", 42) + "\n")
+	f.Fuzz(func(t *testing.T, s string) {
+		if d, ok := jose.ParseDigest(s); ok && d.String() != s {
+			t.Fatalf("%q is %q", s, d)
+		}
+	})
+}

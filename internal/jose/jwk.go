@@ -36,12 +36,28 @@ type Key struct {
 
 // Serves is true when the key may verify alg: it fits by kind and does not say otherwise. EdDSA and
 // Ed25519 are two names of one algorithm for an Ed25519 key (RFC 9864 §2.2).
-func (k Key) Serves(alg string) bool {
-	if !Fits(k.Public, alg) {
+func (k *Key) Serves(alg string) bool { return Serves(k.Algorithm, k.Public, alg) }
+
+// Serves is Key.Serves for a key that says declared, or nothing, of its algorithm.
+func Serves(declared string, public crypto.PublicKey, alg string) bool {
+	if !Fits(public, alg) {
 		return false
 	}
-	_, edwards := k.Public.(ed25519.PublicKey)
-	return k.Algorithm == "" || k.Algorithm == alg || edwards && (k.Algorithm == EdDSA || k.Algorithm == Ed25519)
+	_, edwards := public.(ed25519.PublicKey)
+	return declared == "" || declared == alg || edwards && (declared == EdDSA || declared == Ed25519)
+}
+
+// CopyEC gives a key on P-256 that shares nothing with k.
+func CopyEC(k *ecdsa.PublicKey) *ecdsa.PublicKey {
+	point, err := k.Bytes()
+	if err != nil {
+		return nil // it fits no algorithm
+	}
+	own, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
+	if err != nil {
+		return nil
+	}
+	return own
 }
 
 // members of a JWK that this reader looks at (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2).

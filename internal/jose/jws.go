@@ -40,20 +40,22 @@ func Split(compact string) (JWS, error) {
 	if !ok || strings.IndexByte(signature, '.') >= 0 {
 		return JWS{}, ErrBase64
 	}
-	j := JWS{Signed: compact[:len(header)+1+len(payload)], signature: signature}
-	var err error
-	if j.Header, err = Decode(header); err != nil {
+	var buf [2048]byte // both parts one after the other, so that they become one string
+	b, err := appendDecoded(buf[:0], header)
+	if err != nil {
 		return JWS{}, err
 	}
-	if j.Payload, err = Decode(payload); err != nil {
+	n := len(b)
+	if b, err = appendDecoded(b, payload); err != nil {
 		return JWS{}, err
 	}
-	return j, nil
+	text := string(b)
+	return JWS{Header: text[:n], Payload: text[n:], Signed: compact[:len(header)+1+len(payload)], signature: signature}, nil
 }
 
 // Verify is true when public made the signature under alg. An alg that does not fit the key is a
 // refusal, never a choice.
-func (j JWS) Verify(public crypto.PublicKey, alg string) bool {
+func (j *JWS) Verify(public crypto.PublicKey, alg string) bool {
 	var buf [maxSignature]byte
 	if canonical.DecodedLen(len(j.signature)) > len(buf) {
 		return false
@@ -67,12 +69,12 @@ func (j JWS) Verify(public crypto.PublicKey, alg string) bool {
 		if len(signature) != 64 {
 			return false
 		}
-		digest := Sum(j.Signed)
+		sum := Sum(j.Signed)
 		var der [72]byte
-		return ecdsa.VerifyASN1(key, digest[:], appendDER(der[:0], signature))
+		return ecdsa.VerifyASN1(key, sum[:], appendDER(der[:0], signature))
 	case *rsa.PublicKey:
-		digest := Sum(j.Signed)
-		return rsa.VerifyPSS(key, crypto.SHA256, digest[:], signature, &pss) == nil
+		sum := Sum(j.Signed)
+		return rsa.VerifyPSS(key, crypto.SHA256, sum[:], signature, &pss) == nil
 	case ed25519.PublicKey:
 		return len(signature) == ed25519.SignatureSize && ed25519.Verify(key, []byte(j.Signed), signature)
 	}

@@ -69,9 +69,11 @@ func (m *Message) unwrap(k PrivateKey) []byte {
 		return nil
 	}
 	if m.Algorithm == ECDHES {
-		return concatKDF(shared, A256GCM, m.apu, m.apv)
+		cek := concatKDF(shared, A256GCM, m.apu, m.apv)
+		return cek[:]
 	}
-	block, err := aes.NewCipher(concatKDF(shared, ECDHESA256KW, m.apu, m.apv))
+	derived := concatKDF(shared, ECDHESA256KW, m.apu, m.apv)
+	block, err := aes.NewCipher(derived[:])
 	if err != nil {
 		return nil
 	}
@@ -92,12 +94,11 @@ func NewGCM(key []byte) (cipher.AEAD, error) {
 }
 
 // concatKDF is RFC 7518 §4.6.2 for 256 bits: one round of SHA-256.
-func concatKDF(shared []byte, alg, apu, apv string) []byte {
-	b := append([]byte{0, 0, 0, 1}, shared...)
+func concatKDF(shared []byte, alg, apu, apv string) [cekBytes]byte {
+	b := append(append(make([]byte, 0, 128), 0, 0, 0, 1), shared...)
 	for _, s := range []string{alg, apu, apv} {
 		b = append(binary.BigEndian.AppendUint32(b, uint32(len(s))), s...)
 	}
 	b = binary.BigEndian.AppendUint32(b, 8*cekBytes)
-	sum := sha256.Sum256(b)
-	return sum[:]
+	return sha256.Sum256(b)
 }

@@ -16,7 +16,7 @@ import (
 // seal many values: each takes its own random 96-bit IV (RFC 7518 §5.3).
 type Envelope struct {
 	cek     [cekBytes]byte
-	wrapped string // encoded
+	wrapped []byte // encoded
 	members string
 }
 
@@ -26,9 +26,11 @@ func NewEnvelope(k PublicKey, alg string) (*Envelope, error) {
 	if !k.Serves(alg) {
 		return nil, ErrKey
 	}
-	e := &Envelope{members: `"alg":` + quote(alg) + `,"enc":"` + A256GCM + `"`}
+	e := &Envelope{}
+	room := append(append(make([]byte, 0, 512), `"alg":"`...), alg...) // an alg that the key serves
+	room = append(room, `","enc":"`+A256GCM+`"`...)
 	if k.ID != "" {
-		e.members += `,"kid":` + quote(k.ID)
+		room = AppendString(append(room, `,"kid":`...), k.ID)
 	}
 	_, _ = rand.Read(e.cek[:])
 	if alg == RSAOAEP256 {
@@ -36,13 +38,13 @@ func NewEnvelope(k PublicKey, alg string) (*Envelope, error) {
 		if err != nil {
 			return nil, err
 		}
-		e.wrapped = b64(wrapped)
+		e.members, e.wrapped = string(room), base64.RawURLEncoding.AppendEncode(nil, wrapped)
 		return e, nil
 	}
-	return e, e.agree(k.ec, alg)
+	return e, e.agree(k.ec, alg, room)
 }
 
-func (e *Envelope) agree(public *ecdh.PublicKey, alg string) error {
+func (e *Envelope) agree(public *ecdh.PublicKey, alg string, room []byte) error {
 	ephemeral, err := ecdh.P256().GenerateKey(rand.Reader)
 	if err != nil {
 		return err
@@ -52,16 +54,20 @@ func (e *Envelope) agree(public *ecdh.PublicKey, alg string) error {
 		return err
 	}
 	point := ephemeral.PublicKey().Bytes()
-	e.members += `,"epk":{"kty":"EC","crv":"P-256","x":"` + b64(point[1:33]) + `","y":"` + b64(point[33:]) + `"}`
+	room = base64.RawURLEncoding.AppendEncode(append(room, `,"epk":{"kty":"EC","crv":"P-256","x":"`...), point[1:33])
+	room = base64.RawURLEncoding.AppendEncode(append(room, `","y":"`...), point[33:])
+	e.members = string(append(room, `"}`...))
 	if alg == ECDHES {
-		copy(e.cek[:], concatKDF(shared, A256GCM, "", ""))
+		e.cek = concatKDF(shared, A256GCM, "", "")
 		return nil
 	}
-	kek, err := aes.NewCipher(concatKDF(shared, ECDHESA256KW, "", ""))
+	derived := concatKDF(shared, ECDHESA256KW, "", "")
+	kek, err := aes.NewCipher(derived[:])
 	if err != nil {
 		return err
 	}
-	e.wrapped = b64(WrapKey(nil, kek, &e.cek))
+	var wrapped [WrappedBytes]byte
+	e.wrapped = base64.RawURLEncoding.AppendEncode(nil, WrapKey(wrapped[:0], kek, &e.cek))
 	return nil
 }
 
@@ -69,7 +75,7 @@ func (e *Envelope) agree(public *ecdh.PublicKey, alg string) error {
 func (e *Envelope) ContentKey() []byte { return e.cek[:] }
 
 // EncryptedKey is the second part of every message, encoded; empty for ECDH-ES.
-func (e *Envelope) EncryptedKey() string { return e.wrapped }
+func (e *Envelope) EncryptedKey() []byte { return e.wrapped }
 
 // Members are what the protected header of every message holds, as JSON without the braces: alg, enc, kid, epk, in
 // this order and always with the same bytes.
@@ -89,12 +95,20 @@ func (e *Envelope) Seal(plain []byte, more map[string]string) (string, error) {
 	protected := b64([]byte("{" + header + "}"))
 	sealed := gcm.Seal(nil, nil, plain, []byte(protected))
 	iv, body, tag := sealed[:ivBytes], sealed[ivBytes:len(sealed)-tagBytes], sealed[len(sealed)-tagBytes:]
-	return protected + "." + e.wrapped + "." + b64(iv) + "." + b64(body) + "." + b64(tag), nil
+	return protected + "." + string(e.wrapped) + "." + b64(iv) + "." + b64(body) + "." + b64(tag), nil
 }
 
-func quote(s string) string {
-	text, _ := json.Marshal(s) // a string is always written
-	return string(text)
+// AppendString appends s as a JSON string.
+func AppendString(dst []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			text, _ := json.Marshal(s) // a string is always written
+			return append(dst, text...)
+		}
+	}
+	return append(append(append(dst, '"'), s...), '"')
 }
+
+func quote(s string) string { return string(AppendString(nil, s)) }
 
 func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

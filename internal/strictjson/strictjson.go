@@ -8,8 +8,6 @@ package strictjson
 
 import (
 	"errors"
-	"strings"
-	"unicode/utf8"
 )
 
 // Bounds of one text. Both are far above what tokens, proofs and key sets need.
@@ -26,10 +24,6 @@ var (
 	ErrTooLarge  = errors.New("strictjson: too deep or too many members")
 	ErrType      = errors.New("strictjson: not of the wanted type")
 )
-
-// few is how many members of an object are compared one by one; above it a map takes over, so that
-// no text costs quadratic time.
-const few = 16
 
 type reader struct {
 	s       string
@@ -128,72 +122,6 @@ func (r *reader) next(c byte) bool {
 	return false
 }
 
-func (r *reader) value() error {
-	if r.i >= len(r.s) {
-		return ErrSyntax
-	}
-	switch r.s[r.i] {
-	case '"':
-		return r.str()
-	case '{':
-		return r.object(nil)
-	case '[':
-		return r.array(nil)
-	case 't':
-		return r.word("true")
-	case 'f':
-		return r.word("false")
-	case 'n':
-		return r.word("null")
-	default:
-		return r.number()
-	}
-}
-
-func (r *reader) word(w string) error {
-	if !strings.HasPrefix(r.s[r.i:], w) {
-		return ErrSyntax
-	}
-	r.i += len(w)
-	return nil
-}
-
-// number is RFC 8259 §6.
-func (r *reader) number() error {
-	if r.i < len(r.s) && r.s[r.i] == '-' {
-		r.i++
-	}
-	if r.i < len(r.s) && r.s[r.i] == '0' {
-		r.i++
-	} else if r.digits() == 0 {
-		return ErrSyntax
-	}
-	if r.i < len(r.s) && r.s[r.i] == '.' {
-		r.i++
-		if r.digits() == 0 {
-			return ErrSyntax
-		}
-	}
-	if r.i < len(r.s) && r.s[r.i]|0x20 == 'e' {
-		r.i++
-		if r.i < len(r.s) && (r.s[r.i] == '+' || r.s[r.i] == '-') {
-			r.i++
-		}
-		if r.digits() == 0 {
-			return ErrSyntax
-		}
-	}
-	return nil
-}
-
-func (r *reader) digits() (n int) {
-	for r.i < len(r.s) && '0' <= r.s[r.i] && r.s[r.i] <= '9' {
-		r.i++
-		n++
-	}
-	return n
-}
-
 func (r *reader) enter() error {
 	r.depth++
 	if r.depth > MaxDepth {
@@ -285,63 +213,4 @@ func (r *reader) name() (string, error) {
 		return "", err
 	}
 	return unescape(r.s[start+1 : r.i-1]), nil
-}
-
-// names is the set of member names of one object.
-type names struct {
-	n    int
-	few  [few]string
-	many map[string]struct{}
-}
-
-// add is false when name was there already.
-func (s *names) add(name string) bool {
-	if s.many == nil {
-		for _, old := range s.few[:s.n] {
-			if old == name {
-				return false
-			}
-		}
-		if s.n < few {
-			s.few[s.n] = name
-			s.n++
-			return true
-		}
-		s.many = make(map[string]struct{}, 4*few)
-		for _, old := range s.few {
-			s.many[old] = struct{}{}
-		}
-	}
-	if _, ok := s.many[name]; ok {
-		return false
-	}
-	s.many[name] = struct{}{}
-	return true
-}
-
-// str passes over a string and checks its bytes and escapes.
-func (r *reader) str() error {
-	ascii := true
-	start := r.i
-	for i := r.i + 1; i < len(r.s); i++ {
-		switch c := r.s[i]; {
-		case c == '"':
-			r.i = i + 1
-			if !ascii && !utf8.ValidString(r.s[start:r.i]) {
-				return ErrUTF8
-			}
-			return nil
-		case c == '\\':
-			n := escape(r.s[i:])
-			if n == 0 {
-				return ErrSyntax
-			}
-			i += n - 1
-		case c < 0x20:
-			return ErrSyntax
-		case c >= utf8.RuneSelf:
-			ascii = false
-		}
-	}
-	return ErrSyntax
 }

@@ -27,6 +27,10 @@ type ContentConfig struct {
 	// in +json must be one value of UTF-8 with no member twice in an object, at most 32 levels deep, with at
 	// most 1024 members in all: two readers cannot take it for two different things.
 	DangerouslyUnreadJSON bool
+	// DangerouslyAnyNumber takes JSON numbers that readers round differently: 12345678901234567890 is another number
+	// to whoever keeps numbers in binary64. Otherwise an integer lies within 2^53-1 of zero, and any other number has
+	// the digits that its binary64 is written with (RFC 7493 section 2.2).
+	DangerouslyAnyNumber bool
 	// Schema, when set, judges the body by what the route takes. Its error is answered with 422, unless it is
 	// an *audit.Refusal. It must not change the body.
 	Schema func(r *http.Request, body []byte) error
@@ -40,6 +44,7 @@ type Content struct {
 	types  []string
 	max    int64
 	unread bool
+	any    bool
 	schema func(*http.Request, []byte) error
 }
 
@@ -60,7 +65,7 @@ func NewContent(c ContentConfig) (*Content, error) {
 	if c.MaxBody == 0 {
 		c.MaxBody = defaultBody
 	}
-	return &Content{types: slices.Clone(c.MediaTypes), max: c.MaxBody, unread: c.DangerouslyUnreadJSON, schema: c.Schema}, errors.Join(errs...)
+	return &Content{types: slices.Clone(c.MediaTypes), max: c.MaxBody, unread: c.DangerouslyUnreadJSON, any: c.DangerouslyAnyNumber, schema: c.Schema}, errors.Join(errs...)
 }
 
 // Wrap lets a request through to next when its body is what the route takes. A request without a body
@@ -137,9 +142,14 @@ func (c *Content) kind(h http.Header) (string, error) {
 func (c *Content) judge(r *http.Request, kind string, body []byte) error {
 	isJSON := kind == "application/json" || strings.HasSuffix(kind, "+json")
 	if isJSON && !c.unread {
-		if err := strictjson.Valid(string(body)); err != nil {
+		text := string(body)
+		if err := strictjson.Valid(text); err != nil {
 			return &audit.Refusal{Reason: ErrJSON, Cause: err, Status: http.StatusBadRequest, Code: "invalid_request",
 				Detail: "the body is not JSON that means one thing to everybody"}
+		}
+		if !c.any && !oneNumber(text) {
+			return &audit.Refusal{Reason: ErrNumber, Status: http.StatusBadRequest, Code: "invalid_request",
+				Detail: "a number in the body is not the same to everybody"}
 		}
 	}
 	if c.schema == nil {

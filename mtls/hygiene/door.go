@@ -41,6 +41,7 @@ const (
 	ErrBody      = audit.Reason("hygiene: body too large")
 	ErrBroken    = audit.Reason("hygiene: body cut short")
 	ErrJSON      = audit.Reason("hygiene: malformed JSON")
+	ErrNumber    = audit.Reason("hygiene: number out of the interoperable range")
 	ErrSchema    = audit.Reason("hygiene: content not as the route takes it")
 )
 

@@ -25,6 +25,7 @@ var cases = []check{
 	{"calendar", "A quota gives nothing back before its day is over in its place, and all of it then.", quota},
 	{"bounds", "A key, a cost or a limit out of bounds is an error, and an error never comes with OK.", bounds},
 	{"concurrent", "However many ask at once, no more than the burst passes.", concurrent},
+	{"windows", "Over every window, however many ask meanwhile, at most Burst + Count*t/Period is admitted.", windows},
 	{"context", "A context that has ended gives an error or a decision, never OK with an error, and does not hang.", ended},
 }
 

@@ -169,6 +169,14 @@ var mistakes = []struct {
 			return r, nil
 		}
 	}, "concurrent"},
+	{"forgets now and then", func(s ratelimit.Store) ratelimit.StoreFunc {
+		return func(ctx context.Context, k string, c int64, l []ratelimit.Limit) (ratelimit.Result, error) {
+			if k != "" && len(k) < ratelimit.MaxKey-20 {
+				k += time.Now().Truncate(20 * time.Millisecond).Format("150405.00")
+			}
+			return s.Take(ctx, k, c, l)
+		}
+	}, "windows"},
 	{"OK with an error", func(s ratelimit.Store) ratelimit.StoreFunc {
 		return func(ctx context.Context, k string, c int64, l []ratelimit.Limit) (ratelimit.Result, error) {
 			r, err := s.Take(ctx, k, c, l)
@@ -178,6 +186,36 @@ var mistakes = []struct {
 			return r, err
 		}
 	}, "context"},
+}
+
+func TestLaw(t *testing.T) {
+	began := time.Now()
+	at := func(from, to time.Duration, cost int64) ratelimittest.Admission {
+		return ratelimittest.Admission{Began: began.Add(from), Ended: began.Add(to), Cost: cost}
+	}
+	l := ratelimit.Limit{Name: "law", Count: 10, Period: time.Second, Burst: 3}
+	for name, c := range map[string]struct {
+		admitted []ratelimittest.Admission
+		slack    time.Duration
+		ok       bool
+	}{
+		"none":                         {nil, 0, true},
+		"the burst":                    {[]ratelimittest.Admission{at(0, 0, 3)}, 0, true},
+		"more than the burst":          {[]ratelimittest.Admission{at(0, 0, 3), at(0, time.Millisecond, 1)}, 0, false},
+		"when it came back":            {[]ratelimittest.Admission{at(100*time.Millisecond, 100*time.Millisecond, 1), at(0, 0, 3)}, 0, true},
+		"just before":                  {[]ratelimittest.Admission{at(0, 0, 3), at(99*time.Millisecond, 99*time.Millisecond, 1)}, 0, false},
+		"within the slack":             {[]ratelimittest.Admission{at(0, 0, 3), at(99*time.Millisecond, 99*time.Millisecond, 1)}, time.Millisecond, true},
+		"perhaps when it came back":    {[]ratelimittest.Admission{at(0, 0, 3), at(0, 100*time.Millisecond, 1)}, 0, true},
+		"an edge after a quiet second": {[]ratelimittest.Admission{at(0, 0, 1), at(time.Second, time.Second, 3), at(1001*time.Millisecond, 1002*time.Millisecond, 1)}, 0, false},
+	} {
+		if err := ratelimittest.Law(l, c.admitted, c.slack); (err == nil) != c.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	deep := ratelimit.Limit{Name: "deep", Count: ratelimit.MaxCount, Period: ratelimit.MinPeriod}
+	if err := ratelimittest.Law(deep, []ratelimittest.Admission{at(0, 2*time.Hour, ratelimit.MaxCount)}, 0); err != nil {
+		t.Error(err)
+	}
 }
 
 func right() ratelimit.Store {

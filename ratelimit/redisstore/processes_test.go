@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/tegata-go/tegata/internal/redistest"
 	"github.com/tegata-go/tegata/ratelimit"
+	"github.com/tegata-go/tegata/ratelimit/ratelimittest"
 	"github.com/tegata-go/tegata/ratelimit/redisstore"
 )
 
@@ -38,7 +38,8 @@ var (
 	rented = ratelimit.Limit{Name: "rented", Count: 500, Period: time.Second, Burst: 100}
 )
 
-// hammer takes from both limits as fast as it can and prints what it was given.
+// hammer takes from all limits as fast as it can and prints what it was given: under which limit,
+// and between which moments of the clock that it shares with Redis.
 func hammer(addr string) {
 	c := redis.NewClient(&redis.Options{Addr: addr})
 	defer func() { _ = c.Close() }()
@@ -52,17 +53,19 @@ func hammer(addr string) {
 	}
 	from := map[ratelimit.Limit]ratelimit.Store{whole: s, steady: s, leased: leases, rented: leases}
 	var mu sync.Mutex
-	passed := map[string]int{}
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
-			for end := time.Now().Add(500 * time.Millisecond); time.Now().Before(end); {
+			for n, end := 0, time.Now().Add(500*time.Millisecond); n < 100 || time.Now().Before(end); n++ {
 				for l, s := range from {
-					if r, err := s.Take(context.Background(), "caller", 1, []ratelimit.Limit{l}); err != nil {
+					began := time.Now().UnixNano()
+					r, err := s.Take(context.Background(), "caller", 1, []ratelimit.Limit{l})
+					if err != nil {
 						panic(err)
-					} else if r.OK {
+					}
+					if r.OK {
 						mu.Lock()
-						passed[l.Name]++
+						fmt.Println(l.Name, began, time.Now().UnixNano())
 						mu.Unlock()
 					}
 				}
@@ -70,13 +73,12 @@ func hammer(addr string) {
 		})
 	}
 	wg.Wait()
-	fmt.Println(passed[whole.Name], passed[steady.Name], passed[leased.Name], passed[rented.Name])
 }
 
-// pitfall-90, pitfall-89: two processes together are admitted what one would be.
+// pitfall-90, pitfall-89: two processes together are admitted what one would be, over every
+// window, with leases and without.
 func TestTwoProcesses(t *testing.T) {
 	server := redistest.Start(t)
-	began := time.Now()
 	var out [2]strings.Builder
 	var procs [2]*exec.Cmd
 	for i := range procs {
@@ -87,31 +89,33 @@ func TestTwoProcesses(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var sum [4]int
+	admitted := map[string][]ratelimittest.Admission{}
 	for i, p := range procs {
 		if err := p.Wait(); err != nil {
 			t.Fatal(err)
 		}
-		for j, field := range strings.Fields(out[i].String()) {
-			n, err := strconv.Atoi(field)
-			if err != nil {
-				t.Fatal(err)
+		for line := range strings.Lines(out[i].String()) {
+			var name string
+			var began, ended int64
+			if _, err := fmt.Sscan(line, &name, &began, &ended); err != nil {
+				t.Fatalf("%q: %v", line, err)
 			}
-			sum[j] += n
+			admitted[name] = append(admitted[name], ratelimittest.Admission{Began: time.Unix(0, began), Ended: time.Unix(0, ended), Cost: 1})
 		}
 	}
-	took := time.Since(began) // longer than the window in which they ran
-	if sum[0] != 100 {
-		t.Errorf("%d passed of 100", sum[0])
+	for l, want := range map[ratelimit.Limit]struct{ least, most int }{
+		whole:  {100, 100},
+		steady: {5, 1 << 20},
+		leased: {50, 1000},
+		rented: {50, 1 << 20},
+	} {
+		got := admitted[l.Name]
+		t.Logf("%s: %d admitted", l.Name, len(got))
+		if len(got) < want.least || len(got) > want.most {
+			t.Errorf("%s: %d admitted, want %d to %d", l.Name, len(got), want.least, want.most)
+		}
+		if err := ratelimittest.Law(l, got, time.Millisecond); err != nil { // Redis's clock has microseconds
+			t.Errorf("%s: %v", l.Name, err)
+		}
 	}
-	if most := 5 + int(200*took/time.Second); sum[1] > most || sum[1] < 5 {
-		t.Errorf("%d passed within %v, the law allows %d", sum[1], took, most)
-	}
-	if sum[2] > 1000 || sum[2] < 50 {
-		t.Errorf("%d passed of 1000 through leases", sum[2])
-	}
-	if most := 100 + int(500*took/time.Second); sum[3] > most || sum[3] < 50 {
-		t.Errorf("%d passed within %v through leases, the law allows %d", sum[3], took, most)
-	}
-	t.Logf("within %v: %v", took, sum)
 }

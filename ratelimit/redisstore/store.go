@@ -8,7 +8,17 @@
 // which a Limiter answers with 503. A command that the client library sends again because its
 // reply was lost counts twice, which is the strict side. What a failover of Redis loses before
 // it is replicated is forgotten: run it with replicas that are asked to WAIT, or accept it.
+// When Redis's clock goes forward by a step, that time counts as passed; when it goes back, a
+// bucket owes at most what fills it.
+//
 // Set maxmemory-policy to noeviction: any other forgets callers in debt when memory is short.
+// Then a Redis that is full refuses to write, which is an outage. So callers are counted here
+// behind authentication, and peers, who may have as many addresses as they like, in a
+// ratelimit.Memory.
+//
+// A request sends one command. What Redis and the network can do is the more the fewer trips
+// there are: a client's AutoPipeline, given to New as the client, gathers the commands of many
+// requests into one, and ratelimit.Leases take permits ahead.
 package redisstore
 
 import (
@@ -17,6 +27,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"math"
 	"strings"
 	"time"
 
@@ -58,7 +69,7 @@ type Store struct {
 	script *redis.Script
 	prefix string
 	run    *beside.Runner
-	do     func(context.Context, *beside.Runner, func(context.Context) ([]int64, error)) ([]int64, error)
+	do     func(context.Context, *beside.Runner, func(context.Context) (string, error)) (string, error)
 }
 
 // New makes a Store over client, which stays the caller's to close. It connects to nothing.
@@ -83,9 +94,9 @@ func New(client redis.UniversalClient, c Config) (*Store, error) {
 	if c.Prefix == "" {
 		c.Prefix = defaultPrefix
 	}
-	s := &Store{client, redis.NewScript(script), c.Prefix, run, beside.Do[[]int64]}
+	s := &Store{client, redis.NewScript(script), c.Prefix, run, beside.Do[string]}
 	if c.Inline {
-		s.do = beside.Inline[[]int64]
+		s.do = beside.Inline[string]
 	}
 	return s, nil
 }
@@ -127,8 +138,8 @@ func (s *Store) Take(ctx context.Context, key string, cost int64, limits []ratel
 		buckets[i].Rate = &rate
 	}
 	keys, args := s.keys(key, limits), arguments(buckets, cost, clocks)
-	answer, err := s.do(ctx, s.run, func(ctx context.Context) ([]int64, error) {
-		return s.script.Run(ctx, s.client, keys, args...).Int64Slice()
+	answer, err := s.do(ctx, s.run, func(ctx context.Context) (string, error) {
+		return s.script.Run(ctx, s.client, keys, args).Text()
 	})
 	if err != nil {
 		return ratelimit.Result{}, err
@@ -138,7 +149,7 @@ func (s *Store) Take(ctx context.Context, key string, cost int64, limits []ratel
 	}
 	var a gcra.Report
 	gcra.Decide(buckets, cost, &a)
-	if a.OK != (answer[0] == 1) {
+	if a.OK != (answer[0] == '1') {
 		return ratelimit.Result{}, &beside.Failure{Cause: errAnswer}
 	}
 	return ratelimit.Result{
@@ -154,31 +165,44 @@ func burst(l ratelimit.Limit) int64 {
 	return l.Burst
 }
 
-// arguments are the numbers of the script.
-func arguments(buckets []gcra.Bucket, cost int64, clocks []int64) []any {
-	args := make([]any, 0, 6*len(buckets))
+// arguments are the numbers of the script. All are below 2^53, so that doubles hold them.
+func arguments(buckets []gcra.Bucket, cost int64, clocks []int64) []byte {
+	args := make([]byte, 0, 48*len(buckets))
 	for i := range buckets {
 		r := buckets[i].Rate
 		take, most := r.Units(cost), r.Depth()
-		args = append(args, take.Q, take.R, most.Q, most.R, r.Den(), clocks[i])
+		for _, n := range [...]uint64{uint64(take.Q), take.R, uint64(most.Q), most.R, r.Den(), uint64(clocks[i])} {
+			args = binary.LittleEndian.AppendUint64(args, math.Float64bits(float64(n)))
+		}
 	}
 	return args
 }
 
 // owed reads what each limit owed before, as the script saw it; false: no script said that.
-func owed(answer []int64, buckets []gcra.Bucket) bool {
-	if len(answer) != 1+2*len(buckets) {
+func owed(answer string, buckets []gcra.Bucket) bool {
+	if len(answer) != 1+16*len(buckets) || answer[0] != '0' && answer[0] != '1' {
 		return false
 	}
 	for i := range buckets {
 		b := &buckets[i]
-		q, r, most := answer[1+2*i], answer[2+2*i], b.Rate.Depth()
-		if q < 0 || r < 0 || uint64(r) >= b.Rate.Den() || q > most.Q || q == most.Q && uint64(r) > most.R {
+		q, r := number(answer[1+16*i:]), number(answer[9+16*i:])
+		if most := b.Rate.Depth(); q < 0 || r < 0 || uint64(r) >= b.Rate.Den() || q > most.Q || q == most.Q && uint64(r) > most.R {
 			return false
 		}
 		b.Owed = gcra.Span{Q: q, R: uint64(r)}
 	}
 	return true
+}
+
+// number reads a whole number from a double; -1: it is none.
+func number(s string) int64 {
+	var b [8]byte
+	copy(b[:], s)
+	f := math.Float64frombits(binary.LittleEndian.Uint64(b[:]))
+	if !(f >= 0 && f < 1<<53) || f != math.Trunc(f) { // also when it is not a number
+		return -1
+	}
+	return int64(f)
 }
 
 // keys names the buckets: prefix{digest of the key}digest of the limit. Digests have one

@@ -18,10 +18,10 @@ type question struct {
 	err error // the reply; unavailable(errPanic) until there is one
 }
 
-// ask asks Redis for all calls, and replies to each. It tells whether Redis answered any in a
-// way that says that it is well.
-func (s *Store) ask(ctx context.Context, calls []*call) (well bool) {
-	questions := make([]question, len(calls))
+// ask asks Redis for all calls, and gives what came of each. It tells whether Redis answered any in
+// a way that says that it is well.
+func (s *Store) ask(ctx context.Context, calls []*call) (questions []question, well bool) {
+	questions = make([]question, len(calls))
 	all := make([]*question, len(calls))
 	unasked := unavailable(errPanic)
 	random := make([]byte, len(calls[0].once)*len(calls))
@@ -31,17 +31,14 @@ func (s *Store) ask(ctx context.Context, calls []*call) (well bool) {
 		questions[i] = question{call: c, err: unasked}
 		all[i] = &questions[i]
 	}
-	defer func() {
-		// In a goroutine of ours a panic would end the process, not the request.
-		_ = recover()
-		for i := range questions {
-			s.reply(questions[i].call, questions[i].err)
-		}
-	}()
+	// In a goroutine of ours a panic would end the process, not the request.
+	defer func() { _ = recover() }()
 	if s.cluster == nil {
-		return s.exchange(ctx, s.client, all, false)
+		well = s.exchange(ctx, s.client, all, false)
+	} else {
+		well = s.askNodes(ctx, all)
 	}
-	return s.askNodes(ctx, all)
+	return questions, well
 }
 
 // exchange is one round trip over one connection:

@@ -3,7 +3,6 @@ package redisstore_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -19,7 +18,7 @@ import (
 
 // TestFaults drills the faults a store survives and prints what each cost:
 //
-//	go test -run TestFaults -v ./replay/redisstore -long
+//	go test -run 'TestFaults|TestRevocationFailover' -v ./replay/redisstore -long
 //
 // Without -long it leaves out those that take longest and shortens the others.
 func TestFaults(t *testing.T) {
@@ -34,16 +33,16 @@ func TestFaults(t *testing.T) {
 		long bool
 		make func(t *testing.T) drill
 	}{
-		{"killed, restarted with its data", false, func(t *testing.T) drill { return killed(t, true) }},
-		{"killed, restarted empty", true, func(t *testing.T) drill { return killed(t, false) }},
+		{"killed, restarted with its data", false, func(t *testing.T) drill { return killed(t, proofs(redisstore.Config{}), true) }},
+		{"killed, restarted empty", true, func(t *testing.T) drill { return killed(t, proofs(redisstore.Config{}), false) }},
 		{"paused (SIGSTOP)", false, paused},
 		{"slow by 100 ms", true, func(t *testing.T) drill { return slow(t, 100*time.Millisecond) }},
 		{"slow by 1 s", true, func(t *testing.T) drill { return slow(t, time.Second) }},
 		{"full (maxmemory, noeviction)", false, full},
 		{"connections cut inside commands", false, cut},
 		{"clock of one replica 5 minutes off", false, clockOff},
-		{"failover by Sentinel", true, func(t *testing.T) drill { return sentinel(t, 0) }},
-		{"failover by Sentinel, Replicas 1", true, func(t *testing.T) drill { return sentinel(t, 1) }},
+		{"failover by Sentinel", true, func(t *testing.T) drill { return sentinel(t, proofs(redisstore.Config{}), true) }},
+		{"failover by Sentinel, Replicas 1", true, func(t *testing.T) drill { return sentinel(t, proofs(redisstore.Config{Replicas: 1}), false) }},
 		{"failover to a replica that lags", true, func(t *testing.T) drill { return lagging(t, 0) }},
 		{"the same, Replicas 1 of two", true, func(t *testing.T) drill { return lagging(t, 1) }},
 		{"the same, Replicas 2 of two", true, func(t *testing.T) drill { return lagging(t, 2) }},
@@ -53,6 +52,8 @@ func TestFaults(t *testing.T) {
 		{"Cluster: slots moved, Replicas 1", true, func(t *testing.T) drill { return slotsMoved(t, 1) }},
 		{"Cluster: a master killed", true, func(t *testing.T) drill { return masterKilled(t, 0) }},
 		{"Cluster: a master killed, Replicas 1", true, func(t *testing.T) drill { return masterKilled(t, 1) }},
+		{"runs: killed, restarted with their data", true, func(t *testing.T) drill { return killed(t, runs, true) }},
+		{"runs: failover by Sentinel", true, func(t *testing.T) drill { return sentinel(t, runs, true) }},
 	} {
 		t.Run(strings.ReplaceAll(f.name, " ", "_"), func(t *testing.T) {
 			if f.long && !*long {
@@ -76,12 +77,23 @@ func lasts(full, brief time.Duration) time.Duration {
 	return brief
 }
 
+// maker makes the store of one replica.
+type maker func(t *testing.T, client redis.UniversalClient) replay.Store
+
+func proofs(c redisstore.Config) maker {
+	return func(t *testing.T, client redis.UniversalClient) replay.Store { return newStore(t, client, c) }
+}
+
 // pair makes the stores of two replicas, each over a client of its own.
 func pair(t *testing.T, c redisstore.Config, client func() redis.UniversalClient) (stores [2]replay.Store) {
+	return two(t, proofs(c), client)
+}
+
+func two(t *testing.T, store maker, client func() redis.UniversalClient) (stores [2]replay.Store) {
 	for i := range stores {
 		u := client()
 		t.Cleanup(func() { _ = u.Close() })
-		stores[i] = newStore(t, u, c)
+		stores[i] = store(t, u)
 	}
 	return stores
 }
@@ -91,14 +103,14 @@ func single(addr string) func() redis.UniversalClient {
 	return func() redis.UniversalClient { return redis.NewClient(&redis.Options{Addr: addr}) }
 }
 
-func killed(t *testing.T, keeps bool) drill {
+func killed(t *testing.T, store maker, keeps bool) drill {
 	var options []string
 	if keeps {
 		options = []string{"--appendonly", "yes", "--appendfsync", "everysec", "--dir", t.TempDir()}
 	}
 	server := redistest.Start(t, options...)
 	return drill{
-		stores: pair(t, redisstore.Config{}, single(server.Addr())),
+		stores: two(t, store, single(server.Addr())),
 		loses:  !keeps,
 		fault: func() {
 			server.Kill()
@@ -114,7 +126,7 @@ func paused(t *testing.T) drill {
 		stores: pair(t, redisstore.Config{}, single(server.Addr())),
 		fault: func() {
 			server.Pause()
-			time.Sleep(lasts(10*time.Second, 1500*time.Millisecond))
+			time.Sleep(lasts(10*time.Second, time.Second))
 			server.Continue()
 		},
 	}
@@ -198,25 +210,17 @@ func clockOff(t *testing.T) drill {
 }
 
 // sentinel lets Sentinels promote one of two replicas of a master that dies.
-func sentinel(t *testing.T, replicas int) drill {
+func sentinel(t *testing.T, store maker, loses bool) drill {
 	master := redistest.Start(t)
 	redistest.StartReplica(t, master)
 	redistest.StartReplica(t, master)
 	sentinels := redistest.StartSentinels(t, "bank", master, 2, time.Second)
 	return drill{
-		stores: pair(t, redisstore.Config{Replicas: replicas}, failoverClients(sentinels)),
-		loses:  replicas == 0,
+		stores: two(t, store, failoverClients(sentinels)),
+		loses:  loses,
 		fault: func() {
 			master.Kill()
-			eventually(t, "Sentinels that agree on another master", func() bool {
-				for _, s := range sentinels {
-					at, err := redistest.Strings(s.Addr(), "SENTINEL GET-MASTER-ADDR-BY-NAME bank")
-					if err != nil || len(at) != 2 || net.JoinHostPort(at[0], at[1]) == master.Addr() {
-						return false
-					}
-				}
-				return true
-			})
+			elsewhere(t, master, sentinels)
 		},
 	}
 }
@@ -285,45 +289,6 @@ func splitBrain(t *testing.T, replicas int) drill {
 			promoted(t, first, second)
 			master.Continue()
 			time.Sleep(time.Second)
-		},
-	}
-}
-
-func clusterClients(c *redistest.Cluster) func() redis.UniversalClient {
-	var addrs []string
-	for _, s := range c.Masters {
-		addrs = append(addrs, s.Addr())
-	}
-	return func() redis.UniversalClient { return redis.NewClusterClient(&redis.ClusterOptions{Addrs: addrs}) }
-}
-
-// slotsMoved moves a tenth of the slots of one master to another, one by one.
-func slotsMoved(t *testing.T, replicas int) drill {
-	c := redistest.StartClusterOf(t, 3)
-	if replicas > 0 {
-		c.AddReplicas()
-	}
-	return drill{
-		stores: pair(t, redisstore.Config{Replicas: replicas}, clusterClients(c)),
-		fault: func() {
-			for slot := range 300 {
-				c.MoveSlot(slot, c.Masters[0], c.Masters[1], func() { time.Sleep(10 * time.Millisecond) })
-			}
-		},
-	}
-}
-
-// masterKilled lets a Cluster promote the replica of one of three masters.
-func masterKilled(t *testing.T, replicas int) drill {
-	c := redistest.StartClusterOf(t, 3)
-	c.AddReplicas()
-	return drill{
-		stores: pair(t, redisstore.Config{Replicas: replicas}, clusterClients(c)),
-		loses:  replicas == 0,
-		fault: func() {
-			c.Masters[1].Kill()
-			promoted(t, c.Replicas[1])
-			c.Masters[1].Restart() // as the replica of its replica
 		},
 	}
 }

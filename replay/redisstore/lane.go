@@ -11,7 +11,7 @@ import (
 const (
 	// clusterLanes is how many lanes a Cluster has, each for as many neighbouring hash slots: a
 	// node that hangs takes along no more than the lanes of its slots.
-	clusterLanes = 16
+	clusterLanes = 8
 	slotsOfLane  = 16384 / clusterLanes
 
 	// maxActive is how many batches of a lane are awaited at once. More would make them smaller,
@@ -119,25 +119,30 @@ func (s *Store) run(l *lane, b batch) {
 		// Shared work does not run on a request's context. The deadline keeps go-redis from
 		// trying again after it.
 		ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
-		answered := s.ask(ctx, b.calls)
+		questions, answered := s.ask(ctx, b.calls)
 		silent := ctx.Err() != nil
 		cancel()
 		alarm.Stop()
+
+		// Whoever is answered finds the breaker as the answer left it.
+		l.mu.Lock()
+		late := over
+		if over = true; !late {
+			s.conclude(l, b.probe, answered, silent)
+		}
+		l.mu.Unlock()
+		for i := range questions {
+			s.reply(questions[i].call, questions[i].err)
+		}
+		if late {
+			return // another goes on in its place
+		}
 		if len(b.calls) > 1 {
 			runtime.Gosched() // whoever was answered may come again at once, and go along
 		}
-
 		l.mu.Lock()
-		if over {
-			l.mu.Unlock()
-			return // another goes on in its place
-		}
-		over = true
-		s.conclude(l, b.probe, answered, silent)
-		var next batch
-		next, more = s.next(l)
+		b, more = s.next(l)
 		l.mu.Unlock()
-		b = next
 	}
 }
 

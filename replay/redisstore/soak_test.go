@@ -40,12 +40,14 @@ func TestSoak(t *testing.T) {
 		t.Skip("with -soak 10m")
 	}
 	server := redistest.Start(t)
-	stores := pair(t, redisstore.Config{MaxSkew: time.Second}, single(server.Addr()))
+	stores := pair(t, redisstore.Config{Timeout: unlikely, MaxSkew: unlikely}, single(server.Addr()))
 	admin := newClient(t, redis.Options{Addr: server.Addr()})
 
 	var accepted, twice, refused atomic.Int64
 	var over atomic.Bool
 	var wg sync.WaitGroup
+	start := take(t, admin)
+	t.Logf("start: heap %6d KiB, %3d goroutines; Redis %6d KiB", start.heap>>10, start.goroutines, start.redis>>10)
 	for w := range 32 {
 		wg.Go(func() {
 			for n := 0; !over.Load(); n++ {
@@ -79,6 +81,8 @@ func TestSoak(t *testing.T) {
 	}
 	over.Store(true)
 	wg.Wait()
+	end := take(t, admin)
+	t.Logf("end:   heap %6d KiB, %3d goroutines; Redis %6d KiB", end.heap>>10, end.goroutines, end.redis>>10)
 
 	if twice.Load() != 0 {
 		t.Errorf("%d values were accepted twice", twice.Load())

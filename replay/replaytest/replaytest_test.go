@@ -127,7 +127,7 @@ func TestCorrectStoresPass(t *testing.T) {
 		"table":     func() replay.Store { return newTable(faults{}) },
 		"full soon": func() replay.Store { return small(t) },
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run("R17: "+name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				if err := replaytest.TestStore(open); err != nil {
 					t.Error(err)

@@ -41,10 +41,10 @@ func (n *node) member(name []byte) (*node, error) {
 		// Folding keeps the length of ASCII, and of its letters all but one bit; beyond it the Kelvin sign
 		// folds to k.
 		e := &n.edges[i]
-		if n.plain && len(e.name) != len(name) && !hasHigh(name) {
+		if len(name) > 0 && len(e.name) > 0 && (name[0]^e.name[0])&^0x20 != 0 && name[0]|e.name[0] < utf8.RuneSelf {
 			continue
 		}
-		if len(name) > 0 && len(e.name) > 0 && (name[0]^e.name[0])&^0x20 != 0 && name[0]|e.name[0] < utf8.RuneSelf {
+		if n.plain && len(e.name) != len(name) && !hasHigh(name) {
 			continue
 		}
 		if bytes.EqualFold(e.name, name) {

@@ -130,9 +130,12 @@ func (s *Scanner) Reset(rules *Rules, limits Limits, taker Taker) {
 func (s *Scanner) Feed(dst, p []byte, room int) (out []byte, n int, err error) {
 	s.out, s.mark = dst, 0
 	for n < len(p) && err == nil {
-		if s.state == wantComma && p[n] == ',' && n+1 < len(p) && p[n+1] == '"' && s.stack[len(s.stack)-1].object {
-			n, err = s.beginName(p, n+1) // nearly always
-		} else {
+		switch { // nearly always a member follows
+		case s.state == wantComma && p[n] == ',' && n+1 < len(p) && p[n+1] == '"' && s.stack[len(s.stack)-1].object:
+			n, err = s.members(p, n+1)
+		case s.state == wantMember && p[n] == '"':
+			n, err = s.members(p, n)
+		default:
 			n, err = s.step(p, n)
 		}
 		if s.taken {

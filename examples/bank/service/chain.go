@@ -1,6 +1,7 @@
 package service
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"log/slog"
@@ -53,8 +54,9 @@ type Config struct {
 	// Proxies, if given, are believed about their clients, and nobody else is.
 	Proxies *mtls.Proxies
 
-	// Audit takes one record for each request.
+	// Audit takes one record for each request, and Done, if given, is told when it did not.
 	Audit slog.Handler
+	Done  func(context.Context, audit.Done)
 	// Waive, if given, says which refusals are recorded only.
 	Waive func(*http.Request, *audit.Refusal) bool
 
@@ -70,7 +72,7 @@ type Config struct {
 
 // Handler makes the chain, or reports every mistake in c at once.
 func Handler(c Config) (http.Handler, error) {
-	trail, errTrail := audit.New(audit.Config{Handler: c.Audit, Waive: c.Waive})
+	trail, errTrail := audit.New(audit.Config{Handler: c.Audit, Waive: c.Waive, Done: c.Done})
 	tokens, errTokens := verifier(c)
 	counted, errCounted := limiters(c)
 	routes, errRoutes := routes(c)

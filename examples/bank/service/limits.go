@@ -18,13 +18,14 @@ type stages struct {
 func limiters(c Config) (s stages, err error) {
 	pass := func(next http.Handler) http.Handler { return next }
 	s = stages{pass, pass}
-	store, err := ratelimit.NewMemory(ratelimit.MemoryConfig{})
-	if err != nil {
+	peers, errPeers := ratelimit.NewMemory(ratelimit.MemoryConfig{})
+	clients, errClients := ratelimit.NewMemory(ratelimit.MemoryConfig{}) // its own: a flood of addresses does not fill it
+	if err := errors.Join(errPeers, errClients); err != nil {
 		return s, err
 	}
 	if c.RatePeer != nil {
 		l, err := ratelimit.New(ratelimit.Config{
-			Store: store, Name: "peer", Key: mtls.AddressKey, Limits: []ratelimit.Limit{*c.RatePeer}, NoFields: true,
+			Store: peers, Name: "peer", Key: mtls.AddressKey, Limits: []ratelimit.Limit{*c.RatePeer}, NoFields: true,
 		})
 		if err != nil {
 			return s, err
@@ -34,7 +35,7 @@ func limiters(c Config) (s stages, err error) {
 	var rate, inFlight = pass, pass
 	if c.Rate != nil {
 		l, err := ratelimit.New(ratelimit.Config{
-			Store: store, Name: "client", Key: token.ClientKey, Limits: []ratelimit.Limit{*c.Rate},
+			Store: clients, Name: "client", Key: token.ClientKey, Limits: []ratelimit.Limit{*c.Rate},
 		})
 		if err != nil {
 			return s, err

@@ -13,7 +13,10 @@ func (c Config) sealed(e encrypt.Config) (func(http.Handler) http.Handler, error
 	if c.Keyring == nil && (c.Recipients == nil || len(e.Seal) == 0) {
 		return func(next http.Handler) http.Handler { return next }, nil
 	}
-	e.Keyring, e.DangerouslyOpenUnbound = c.Keyring, c.OpenUnbound
+	e.DangerouslyOpenUnbound = c.OpenUnbound
+	if c.Keyring != nil {
+		e.Keys = c.Keyring
+	}
 	if c.Recipients != nil && len(e.Seal) > 0 {
 		e.Recipient = c.recipient
 	}

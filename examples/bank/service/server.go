@@ -29,14 +29,16 @@ func TLS(source *mtls.Source, profile mtls.Profile) (*tls.Config, error) {
 // what net/http has to say about connections.
 func NewServer(handler http.Handler, settings *tls.Config, complaints *log.Logger) *http.Server {
 	return &http.Server{
-		Handler:           handler,
-		TLSConfig:         settings,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      40 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          complaints,
+		Handler:   handler,
+		TLSConfig: settings,
+		// OPTIONS * would be answered beside the chain, without a record.
+		DisableGeneralOptionsHandler: true,
+		ReadHeaderTimeout:            5 * time.Second,
+		ReadTimeout:                  30 * time.Second,
+		WriteTimeout:                 40 * time.Second,
+		IdleTimeout:                  2 * time.Minute,
+		MaxHeaderBytes:               maxHeader,
+		ErrorLog:                     complaints,
 	}
 }
 

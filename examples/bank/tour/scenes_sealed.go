@@ -1,6 +1,7 @@
 package tour
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -19,11 +20,11 @@ type sealedList struct {
 // opens opens the list with a keyring, as the app does.
 func opens(keys *encrypt.Keyring, body string) (sealedList, error) {
 	var list sealedList
-	fields, err := encrypt.New(encrypt.Config{Keyring: keys, Open: []string{"/accounts/*/iban", "/accounts/*/owner"}})
+	fields, err := encrypt.New(encrypt.Config{Keys: keys, Open: []string{"/accounts/*/iban", "/accounts/*/owner"}})
 	if err != nil {
 		return list, err
 	}
-	opened, err := fields.OpenJSON(nil, []byte(body), encrypt.Binding{})
+	opened, err := fields.OpenJSON(context.Background(), nil, []byte(body), encrypt.Binding{})
 	if err != nil {
 		return list, err
 	}
@@ -32,11 +33,11 @@ func opens(keys *encrypt.Keyring, body string) (sealedList, error) {
 
 // seals seals the creditor's account of a payment, as the app does.
 func seals(keys *encrypt.Keyring) (string, error) {
-	fields, err := encrypt.New(encrypt.Config{Keyring: keys, Seal: []string{"/creditorAccount"}})
+	fields, err := encrypt.New(encrypt.Config{Keys: keys, Seal: []string{"/creditorAccount"}})
 	if err != nil {
 		return "", err
 	}
-	sealed, err := fields.SealJSON(nil, []byte(payment), encrypt.Binding{})
+	sealed, err := fields.SealJSON(context.Background(), nil, []byte(payment), encrypt.Binding{})
 	return string(sealed), err
 }
 
