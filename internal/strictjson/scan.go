@@ -79,11 +79,24 @@ var plain = func() (set [256]bool) {
 	return set
 }()
 
+// plain8 is true when all of eight bytes are plain.
+func plain8(s string) bool {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	w := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+	// Of bytes below 0x80 the subtraction reaches the top bit of those only that are too small.
+	return (w|(w-ones*' ')|((w^ones*'"')-ones)|((w^ones*'\\')-ones))&tops == 0
+}
+
 // str passes over a string and checks its bytes and escapes.
 func (r *reader) str() error {
 	ascii := true
 	start := r.i
-	for i := r.i + 1; i < len(r.s); i++ {
+	i := r.i + 1
+	for i+8 <= len(r.s) && plain8(r.s[i:i+8]) {
+		i += 8
+	}
+	for ; i < len(r.s); i++ {
 		c := r.s[i]
 		if plain[c] {
 			continue
