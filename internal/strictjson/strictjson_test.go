@@ -1,12 +1,14 @@
 package strictjson_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -158,5 +160,22 @@ func TestAllocations(t *testing.T) {
 	})
 	if n != 0 {
 		t.Fatalf("%v allocations", n)
+	}
+}
+
+// TestEveryByteInEveryPlace: strings are passed over by eight bytes, and no byte may hide among them.
+func TestEveryByteInEveryPlace(t *testing.T) {
+	for length := range 20 {
+		for place := range length {
+			for c := range 256 {
+				b := bytes.Repeat([]byte{'a'}, length)
+				b[place] = byte(c)
+				text := `"` + string(b) + `"`
+				want := json.Valid([]byte(text)) && utf8.ValidString(text)
+				if err := strictjson.Valid(text); (err == nil) != want {
+					t.Fatalf("%q: %v", text, err)
+				}
+			}
+		}
 	}
 }
