@@ -48,20 +48,39 @@ func (a *admin) routes() http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if err := a.ready(); err != nil {
-			audit.Refused(w, r, &audit.Refusal{Reason: errNotReady, Cause: err, Status: http.StatusServiceUnavailable, Detail: "not ready"})
+			audit.Refused(w, r, outage(errNotReady, err))
 			return
 		}
 		w.WriteHeader(http.StatusOK)
 	})
 	mux.HandleFunc("POST /revocations", a.done(a.revoke))
 	mux.HandleFunc("PUT /consents/{id}", a.done(a.agree))
-	return audit.NotFound(mux)
+	return ownTools(audit.NotFound(mux))
+}
+
+// ownTools keeps pages out that a browser on this machine shows: they can send here, and say so by an Origin.
+func ownTools(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, page := r.Header["Origin"]; page {
+			audit.Refused(w, r, &audit.Refusal{Reason: errPage, Status: http.StatusForbidden, Detail: "not for web pages"})
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 const (
+	errPage     = audit.Reason("bank: the administration is called by a web page")
 	errNotReady = audit.Reason("bank: not ready")
 	errOrder    = audit.Reason("bank: not an order of the administration")
+	errUndone   = audit.Reason("bank: order not done")
 )
+
+// outage tells the administration to try again: the order may be right, and its doing is not known.
+func outage(reason audit.Reason, cause error) error {
+	return &audit.Refusal{Reason: reason, Cause: cause, Status: http.StatusServiceUnavailable, Detail: "not possible now: try again",
+		Header: http.Header{"Retry-After": {"5"}}}
+}
 
 // done reads the body, has it done, and says so with 204.
 func (a *admin) done(do func(r *http.Request, body []byte) error) http.HandlerFunc {
@@ -69,6 +88,10 @@ func (a *admin) done(do func(r *http.Request, body []byte) error) http.HandlerFu
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxAdmin))
 		if err == nil {
 			err = do(r, body)
+		}
+		if errors.Is(err, replay.ErrUnavailable) || errors.Is(err, replay.ErrFull) {
+			audit.Refused(w, r, outage(errUndone, err))
+			return
 		}
 		if err != nil {
 			audit.Refused(w, r, &audit.Refusal{Reason: errOrder, Cause: err, Status: http.StatusBadRequest, Detail: "the order cannot be read or done"})

@@ -108,7 +108,7 @@ Optional:
                        or two of a change: a revoked certificate fails the
                        handshake, or gets 401 where it was let in before. Every
                        issuer of clients needs a list that is not over, else
-                       its clients are refused (503)
+                       its clients are refused: in the handshake, or with 503
   -tls-profile fapi2|fapi1|brasil
                        suites of TLS 1.2: all ECDHE ones with authenticated
                        encryption (default), or those with RSA and AES-GCM, for

@@ -172,7 +172,7 @@ func badLines(good []string) map[string][]string {
 		"rate": with("-rate", "5"), "rate of days": with("-rate", "5-D"), "rate of nothing": with("-rate", "0-S"), "rate, empty": with("-rate", ""),
 		"report-only": with("-report-only", "everything"), "report-only, empty": with("-report-only", ""), "audit, empty": with("-audit", ""),
 		"redis": with("-redis", "http://:"+secret+"@h:1/0"), "redis db": with("-redis", "redis://:"+secret+"@h:1/x"), "redis, empty": with("-redis", ""),
-		"redis port": with("-redis", "redis://:"+secret+"@h/0"), "redis without a host": with("-redis", "redis://:"+secret+"@h:1,,g:1/0"),
+		"redis port by name": with("-redis", "redis://:"+secret+"@h:http/0"), "redis port": with("-redis", "redis://:"+secret+"@h/0"), "redis without a host": with("-redis", "redis://:"+secret+"@h:1,,g:1/0"),
 		"cluster db": with("-redis", "redis://:"+secret+"@h:1,g:1/1"), "cluster host": with("-redis", "redis://:"+secret+"@h:1,[g/0"),
 		"sentinel name": with("-redis", "redis+sentinel://:"+secret+"@h:1"), "sentinel misplaced": with("-redis+sentinel://n:" + secret + "@h:1"),
 		"nonce secret, empty": with("-require-nonce", "-nonce-secret", ""), "nonce secret, no nonces": with("-nonce-secret", "F"),

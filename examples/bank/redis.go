@@ -77,7 +77,10 @@ func hostPort(text, port string) (string, error) {
 	if err != nil && port != "" {
 		host, own, err = net.SplitHostPort(text + ":" + port)
 	}
-	if err != nil || host == "" || own == "" {
+	if err != nil || host == "" {
+		return "", errRedis
+	}
+	if n, err := strconv.ParseUint(own, 10, 16); err != nil || n == 0 {
 		return "", errRedis
 	}
 	return net.JoinHostPort(host, own), nil

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/tegata-go/tegata/token"
 )
@@ -140,10 +141,17 @@ func (o *options) resolver(says *notices) (token.Resolver, keySets, error) {
 	return shapes, sets, nil
 }
 
+const (
+	// patience is what a slow authorization server is given: within the 5 s that a request may wait in all.
+	patience = 4 * time.Second
+	// opaqueTTL is how long a token that the server took back may go on.
+	opaqueTTL = 5 * time.Second
+)
+
 // keys makes the source of one issuer's keys. It fetches nothing yet: the service starts without the issuer.
 func (o *options) keys(i issuer, says *notices) (*token.JWKS, error) {
 	c := token.JWKSConfig{
-		URL: i.jwksURL, File: i.jwksFile, TTL: o.jwksTTL, MinRefresh: o.jwksMinRefresh,
+		URL: i.jwksURL, File: i.jwksFile, TTL: o.jwksTTL, MinRefresh: o.jwksMinRefresh, Timeout: patience,
 		Failed: func(err error) { says.say("key set: " + err.Error()) },
 	}
 	c.PrivateHosts = hostOf(i.jwksURL)
@@ -182,6 +190,7 @@ func (o *options) opaque(keys token.KeySource) (token.Resolver, error) {
 	c := token.IntrospectionConfig{
 		URL: o.introspect.url, Issuer: o.issuers[0].name, Audiences: []string{o.audience}, AudienceOptional: true,
 		ClientID: o.introspect.client, ClientKey: key, PrivateHosts: hostOf(o.introspect.url),
+		Timeout: patience, TTL: opaqueTTL,
 	}
 	if o.introspect.signed {
 		c.SignedBy, c.SignedAudience = keys, o.introspect.client

@@ -179,7 +179,7 @@ func (m *members) ec(key *Key) error {
 
 func (m *members) okp(key *Key) error {
 	public := make(ed25519.PublicKey, ed25519.PublicKeySize)
-	if m.crv != "Ed25519" || !decodeExact(public, m.x) {
+	if m.crv != "Ed25519" || !decodeExact(public, m.x) || smallOrder([32]byte(public)) {
 		return ErrKey
 	}
 	key.Public = public

@@ -18,12 +18,12 @@ var permissions = map[string][]string{
 	"payments": {"payments"},
 }
 
-// agreements gives the policy that holds a token which names a consent to it: for one scope and, where the route is
-// about one, an account.
+// agreements gives the policy that holds a token which names a consent to it: for one scope, or none, and, where the
+// route is about one, an account.
 func agreements(c Config) (func(scope string, account func(*http.Request) string) token.Policy, error) {
 	policyFor := func(scope string, account func(*http.Request) string) (token.Policy, error) {
 		return token.NewConsentPolicy(token.ConsentConfig{
-			Consents: c.Consents, Permissions: permissions[scope], Account: account, Optional: true,
+			Consents: c.Consents, Permissions: permissions[scope], AnyPermission: scope == "", Account: account, Optional: true,
 		})
 	}
 	if _, err := policyFor("accounts", nil); err != nil {

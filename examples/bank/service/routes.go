@@ -14,7 +14,8 @@ func routes(c Config) (*http.ServeMux, error) {
 	single, errOne := c.sealed(encrypt.Config{Seal: []string{"/iban", "/owner", "/transactions/*/counterparty/iban"}})
 	order, errOrder := c.sealed(encrypt.Config{Open: []string{"/creditorAccount"}})
 	agreed, errAgreed := agreements(c)
-	approved, errApproved := token.NewPaymentPolicy(token.PaymentConfig{Optional: true, Locations: []string{c.Origin, c.Audience}, Body: approvable})
+	here := []string{c.Origin, c.Audience, c.Origin + "/payments"} // the server or the resource (RFC 9396 §2.2)
+	approved, errApproved := token.NewPaymentPolicy(token.PaymentConfig{Optional: true, Locations: here, Body: approvable})
 	once, errOnce := c.once()
 	if err := errors.Join(errList, errOne, errOrder, errAgreed, errApproved, errOnce); err != nil {
 		return nil, err
@@ -33,6 +34,6 @@ func routes(c Config) (*http.ServeMux, error) {
 	mux.Handle("GET /accounts/{id}/transactions", one(listTransactions))
 	mux.Handle("POST /payments", pay(payment))
 	mux.Handle("POST /payments/high-value", payHigh(payment))
-	mux.Handle("POST /echo", http.HandlerFunc(echo))
+	mux.Handle("POST /echo", token.Require(agreed("", nil))(http.HandlerFunc(echo)))
 	return mux, nil
 }
