@@ -89,6 +89,17 @@ func TestAddress(t *testing.T) {
 	}
 }
 
+// TestAddressIsRecorded: behind a proxy the record says for whom it spoke.
+func TestAddressIsRecorded(t *testing.T) {
+	d := addressDoor(t, mtls.XForwardedFor)
+	if _, record := d.send(t, from(proxyAddr, "X-Forwarded-For", "198.51.100.9")); record["client_address"] != "198.51.100.9" {
+		t.Errorf("of a proxy: %v", record)
+	}
+	if _, record := d.send(t, from(strangerAddr, "X-Forwarded-For", "198.51.100.9")); record["client_address"] != nil {
+		t.Errorf("of a stranger: %v", record)
+	}
+}
+
 func TestAddressKey(t *testing.T) {
 	d := addressDoor(t, mtls.XForwardedFor)
 	key := func(addr string) string {

@@ -14,7 +14,7 @@ import (
 // Wrap finds out who sent each request and leaves it in the context, for Peer and Address. It stands
 // inside audit's Wrap and outside everything that asks. Fields that carry a certificate are taken out of
 // every request, and from callers that are no listed proxy also those that tell an address; how many
-// of those there were is the fact `stripped` of the record.
+// of those there were is the fact `stripped` of the record, and whom a listed proxy speaks for is `client_address`.
 //
 // What a listed proxy sends and cannot be read is refused with 400 or 431. A certificate that can be
 // read and is unacceptable is left to whoever asks Peer.
@@ -29,6 +29,9 @@ func (p *Proxies) Wrap(next http.Handler) http.Handler {
 		audit.Step(r.Context(), "mtls:proxies", began, reason)
 		if c != nil && c.stripped > 0 {
 			audit.Add(r.Context(), slog.Int("stripped", c.stripped))
+		}
+		if c != nil && c.proxied && c.address.IsValid() {
+			audit.Add(r.Context(), slog.String("client_address", c.address.String())) // the record's peer is the proxy
 		}
 		if audit.Refused(w, r, err) {
 			return
