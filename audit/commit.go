@@ -46,9 +46,10 @@ func (c *record) commit(status int, mark string) error {
 	var room [ownAttrs + inlineFacts]slog.Attr // one array, one AddAttrs, one allocation
 	now := time.Now()
 	c.mu.Lock()
+	said := c.told()
 	c.recorded = true
 	decision, _ := c.verdict()
-	attrs := c.attrs(room[:0], now, status, mark)
+	attrs := c.attrs(room[:0], now, status, mark, said)
 	c.mu.Unlock()
 	level := slog.LevelInfo
 	if decision != "allow" {
@@ -69,8 +70,22 @@ func (c *record) commit(status int, mark string) error {
 	return c.failure
 }
 
-// attrs lays out the record; c.mu is held.
-func (c *record) attrs(b []slog.Attr, now time.Time, status int, mark string) []slog.Attr {
+// told gives what is said of the refusal's cause; c.mu is held, but not while a cause, which is foreign code and may
+// call Add, is asked. A refusal that comes meanwhile is asked in turn.
+func (c *record) told() (said string) {
+	var asked *Refusal
+	for c.refusal != asked {
+		if asked = c.refusal; asked.Cause != nil {
+			c.mu.Unlock()
+			said = cause(asked.Cause, c.id)
+			c.mu.Lock()
+		}
+	}
+	return said
+}
+
+// attrs lays out the record; c.mu is held. Said is the text of the cause, or empty.
+func (c *record) attrs(b []slog.Attr, now time.Time, status int, mark, said string) []slog.Attr {
 	decision, reason := c.verdict()
 	b = append(b,
 		slog.Int(keySchema, schema),
@@ -84,13 +99,11 @@ func (c *record) attrs(b []slog.Attr, now time.Time, status int, mark string) []
 	if reason != "" {
 		b = append(b, slog.String(keyReason, clean(string(reason))))
 	}
-	if f := c.refusal; f != nil {
-		if isName(f.Code, maxCode) {
-			b = append(b, slog.String(keyCode, f.Code))
-		}
-		if f.Cause != nil {
-			b = append(b, slog.String(keyCause, cause(f.Cause, c.id)))
-		}
+	if f := c.refusal; f != nil && isName(f.Code, maxCode) {
+		b = append(b, slog.String(keyCode, f.Code))
+	}
+	if said != "" {
+		b = append(b, slog.String(keyCause, said))
 	}
 	if len(c.waived) > 0 {
 		b = append(b, slog.Any(keyWaived, c.waived))

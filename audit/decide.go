@@ -60,9 +60,9 @@ func Refused(w http.ResponseWriter, r *http.Request, err error) bool {
 // passes asks the waiver about f, unless it let this very refusal pass before.
 func (c *record) passes(r *http.Request, f *Refusal) bool {
 	c.mu.Lock()
-	again := slices.ContainsFunc(c.pardoned, f.same)
+	pardoned := c.pardoned // it only grows
 	c.mu.Unlock()
-	if again {
+	if slices.ContainsFunc(pardoned, f.same) { // which may ask an error, foreign code
 		return true
 	}
 	if c.log.waive == nil || !c.log.waives(r, f) {

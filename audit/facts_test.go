@@ -215,3 +215,36 @@ func TestValuerMayAddFacts(t *testing.T) {
 	})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 	s.one(t).has(t, line{"inner": int64(1), "outer": "x"})
 }
+
+func (a adder) Error() string { return "x" }
+
+// Is is asked when an error is handed over a second time.
+func (a adder) Is(error) bool {
+	audit.Add(a.r.Context(), attr("asked", 1))
+	return true
+}
+
+func TestCauseMayAddFacts(t *testing.T) {
+	done := make(chan struct{})
+	s := &spy{}
+	go func() {
+		defer close(done)
+		l := trail(t, s, func(c *audit.Config) {
+			c.Waive = func(_ *http.Request, f *audit.Refusal) bool { return f.Reason == audit.ErrInternal }
+		})
+		l.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			for _, err := range []error{adder{r}, &adder{r}} { // one may be the other, and is asked
+				if audit.Refused(w, r, err) {
+					t.Error("not waived")
+				}
+			}
+			audit.Refused(w, r, &audit.Refusal{Reason: refused, Status: 401, Cause: adder{r}})
+		})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	}()
+	select {
+	case <-done:
+		s.one(t).has(t, line{"cause": "x", "asked": int64(1)})
+	case <-time.After(20 * time.Second):
+		t.Fatal("an error was asked under the lock")
+	}
+}

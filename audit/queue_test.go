@@ -361,3 +361,68 @@ func wholeLines(t *testing.T, text string, want int) {
 		t.Errorf("%d lines, want %d", len(seen), want)
 	}
 }
+
+// TestWriterAtTheLastMoment: a line that is taken while its time runs out leaves a writer that takes more.
+func TestWriterAtTheLastMoment(t *testing.T) {
+	for range 300 {
+		synctest.Test(t, func(t *testing.T) {
+			p := &pipe{open: make(chan struct{})}
+			w := newWriter(t, audit.WriterConfig{Out: p, Timeout: time.Second, Queue: 10})
+			time.AfterFunc(time.Second, func() { close(p.open) })
+			var wg sync.WaitGroup
+			for range 3 {
+				wg.Go(func() { _, _ = write(t, w, "1234\n") }) // either is right
+			}
+			wg.Wait()
+			synctest.Wait()
+			if _, err := write(t, w, "123456789\n"); err != nil {
+				t.Fatalf("as long as the queue, afterwards: %v", err)
+			}
+		})
+	}
+}
+
+// TestWriterRoomComesBack: lines that were given up take no room.
+func TestWriterRoomComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pipe{open: make(chan struct{})}
+		w := newWriter(t, audit.WriterConfig{Out: p, Timeout: time.Second, Queue: 10})
+		for range 3 {
+			var wg sync.WaitGroup
+			for i := range 3 {
+				wg.Go(func() {
+					if _, err := write(t, w, "1234\n"); err == nil {
+						t.Error("taken")
+					}
+				})
+				synctest.Wait()
+				time.Sleep(time.Duration(i) * time.Millisecond)
+			}
+			wg.Wait()
+			p.open <- struct{}{} // what was on its way
+			synctest.Wait()
+		}
+		wait := make(chan struct{})
+		go func() {
+			defer close(wait)
+			_, _ = write(t, w, "1\n")
+		}()
+		synctest.Wait()
+		time.Sleep(500 * time.Millisecond)
+		var late sync.WaitGroup
+		late.Go(func() { _, _ = write(t, w, "2345\n") }) // given up before its turn, by its own time
+		synctest.Wait()
+		p.open <- struct{}{}
+		<-wait
+		synctest.Wait()
+		late.Go(func() { _, _ = write(t, w, "6789\n") })
+		synctest.Wait()
+		time.Sleep(600 * time.Millisecond) // the first of the two is over
+		close(p.open)
+		late.Wait()
+		synctest.Wait()
+		if _, err := write(t, w, "123456789\n"); err != nil {
+			t.Errorf("as long as the queue: %v", err)
+		}
+	})
+}

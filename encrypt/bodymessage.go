@@ -96,7 +96,7 @@ func (b *Bodies) open(ctx context.Context, message []byte, bound Binding) (plain
 		expected := from.targets.appendTarget(nil, bodyName, mediaType, bound.Client, bound.Record)
 		placed = subtle.ConstantTimeCompare([]byte(h.target), expected) == 1
 	}
-	plain, err = from.aead.Open(work[:0], nil, work, c.header)
+	plain, err = decryptGCM(from.aead, work, c.header)
 	switch {
 	case err != nil:
 		return nil, "", causeTag
@@ -145,7 +145,7 @@ func (b *Bodies) seal(ctx context.Context, plain []byte, contentType, mediaType 
 	own.members += `,"cty":` + string(jwe.AppendString(nil, contentType))
 	own.names = false
 	bound.MediaType = mediaType
-	out, work := own.seal(nil, nil, own.header(nil, bodyName, bound), plain)
+	out, work := own.seal(nil, nil, nil, own.header(nil, bodyName, bound), plain)
 	clear(work)
 	return out, nil
 }

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tegata-go/tegata/encrypt/internal/base64url"
 	"github.com/tegata-go/tegata/internal/jwe"
 )
 
@@ -21,7 +22,7 @@ const targetInfo = "tegata/encrypt tgt"
 
 // content is one content encryption key, and how it travels with what it seals.
 type content struct {
-	aead         cipher.AEAD // draws a fresh IV for every Seal and puts it first
+	aead         cipher.AEAD // for encryptGCM and decryptGCM
 	targets      *targets
 	members      string // of the protected header, before those of the value
 	encryptedKey []byte // in base64url; empty where the reader has the key
@@ -46,7 +47,7 @@ func (b *bounds) use() bool {
 
 // newContent makes the content of a key, whose targets are made from it.
 func newContent(cek []byte, members string, encryptedKey []byte) (*content, error) {
-	aead, err := jwe.NewGCM(cek)
+	aead, err := newGCM(cek)
 	if err != nil {
 		return nil, err
 	}
@@ -71,20 +72,20 @@ func (c *content) header(dst []byte, rule string, b Binding) []byte {
 	return base64.RawURLEncoding.AppendEncode(dst, raw)
 }
 
-// seal appends the compact JWE of text. work is the buffer of the cipher.
-func (c *content) seal(dst, work, header, text []byte) (out, used []byte) {
-	work = c.aead.Seal(work[:0], nil, text, header)
+// seal appends the compact JWE of text. work is the buffer of the cipher; without ivs one is drawn.
+func (c *content) seal(dst, work []byte, from *ivs, header, text []byte) (out, used []byte) {
+	work = encryptGCM(c.aead, from, work[:0], text, header)
 	iv, sealed, tag := work[:ivSize], work[ivSize:len(work)-tagSize], work[len(work)-tagSize:]
 	dst = slices.Grow(dst, len(header)+len(c.encryptedKey)+len(work)*4/3+16)
 	dst = append(dst, header...)
 	dst = append(dst, '.')
 	dst = append(dst, c.encryptedKey...)
 	dst = append(dst, '.')
-	dst = base64.RawURLEncoding.AppendEncode(dst, iv)
+	dst = base64url.Append(dst, iv)
 	dst = append(dst, '.')
-	dst = base64.RawURLEncoding.AppendEncode(dst, sealed)
+	dst = base64url.Append(dst, sealed)
 	dst = append(dst, '.')
-	dst = base64.RawURLEncoding.AppendEncode(dst, tag)
+	dst = base64url.Append(dst, tag)
 	return dst, work
 }
 

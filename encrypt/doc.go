@@ -19,9 +19,9 @@
 // A Recipient is the public key of whoever asks: ECDH-ES+A256KW, ECDH-ES or RSA-OAEP-256, again with one
 // content key for every message. PrivateKeys open what was sealed to us.
 //
-// Every IV is 96 random bits that are drawn when it is used: processes that share a key, before and after a
-// restart, have no counter in common that could repeat one. Copies of a running machine have the generator of
-// their kernel for that.
+// Every IV is 96 random bits: processes that share a key, before and after a restart, have no counter in common
+// that could repeat one. IVs are drawn when they are used, at most 32 at a time for the values of one piece of a
+// message that is in memory as a whole. So copies of a running machine never seal two different values with one.
 //
 // # What a value is bound to
 //

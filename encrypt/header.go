@@ -26,9 +26,9 @@ func judge(status int, h http.Header) (string, error) {
 func amend(h http.Header) {
 	delete(h, "Content-Length")
 	delete(h, "Accept-Ranges")
-	for _, name := range stale {
+	for i, name := range stale {
 		delete(h, name)
-		delete(h, http.TrailerPrefix+name)
+		delete(h, staleTrailers[i])
 	}
 	// Sealed twice, one content has two forms: only a weak validator is true (RFC 9110 §8.8.1).
 	if tags := h["Etag"]; len(tags) == 1 && strings.HasPrefix(tags[0], `"`) {

@@ -128,7 +128,7 @@ func (p *pass) opened(rule int, text []byte, acceptUnbound bool) ([]byte, error)
 		return nil, causeParts
 	}
 	// Authenticity is judged also when the target is wrong, so that the time taken does not say which it was.
-	plain, err := from.aead.Open(p.work[:0], nil, p.work, c.header)
+	plain, err := decryptGCM(from.aead, p.work, c.header)
 	switch {
 	case err != nil:
 		return nil, causeTag

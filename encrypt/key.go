@@ -113,7 +113,7 @@ func (k *key) sealing() (*content, error) {
 	c := k.own
 	var err error
 	c.encryptedKey = base64.RawURLEncoding.AppendEncode(nil, jwe.WrapKey(room[:0], k.block, &cek))
-	c.aead, err = jwe.NewGCM(cek[:])
+	c.aead, err = newGCM(cek[:])
 	return &c, err
 }
 
@@ -137,6 +137,6 @@ func (k *key) opening(encryptedKey []byte) (*content, error) {
 	}
 	defer clear(cek)
 	c := k.own
-	c.aead, err = jwe.NewGCM(cek)
+	c.aead, err = newGCM(cek)
 	return &c, err
 }

@@ -40,9 +40,11 @@ type pass struct {
 
 	scanner scan.Scanner
 	inner   scan.Scanner // of what was inside a sealed value
+	inside  bool         // there was one
 	headers [][]byte     // by rule, for this binding; empty: not made yet
-	work    []byte       // what goes in and out of the cipher
-	out     []byte       // what a response holds back
+	ivs     ivs
+	work    []byte // what goes in and out of the cipher
+	out     []byte // what a response holds back
 
 	content *content // what seals; nil before the first value
 	last    struct { // what opened last
@@ -61,12 +63,9 @@ func (f *Fields) pass(ctx context.Context, d *direction, m mode, b Binding) *pas
 	p, _ := d.pool.Get().(*pass)
 	if p == nil {
 		p = &pass{fields: f, direction: d, headers: make([][]byte, d.rules.Len())}
+		p.reset()
 	}
 	p.ctx, p.mode, p.binding, p.plain = ctx, m, b, f.ring != nil && b == (Binding{MediaType: jsonType})
-	limits := scan.Limits{Depth: f.config.MaxDepth, Value: f.config.MaxValue}
-	// A sealed value, which a response may hold too, is a third longer and has a header.
-	limits.Value = (limits.Value+ivSize+tagSize+2)/3*4 + maxHeaderText + maxKeyOf(f.config.Keys) + len(f.before) + 16
-	p.scanner.Reset(d.rules, limits, p)
 	if m == sealing {
 		var w scan.Watcher
 		if f.config.Found != nil {
@@ -77,11 +76,23 @@ func (f *Fields) pass(ctx context.Context, d *direction, m mode, b Binding) *pas
 	return p
 }
 
+// reset prepares the scanner for the next message.
+func (p *pass) reset() {
+	limits := scan.Limits{Depth: p.fields.config.MaxDepth, Value: p.fields.config.MaxValue}
+	// A sealed value, which a response may hold too, is a third longer and has a header.
+	limits.Value = (limits.Value+ivSize+tagSize+2)/3*4 + maxHeaderText + maxKeyOf(p.fields.config.Keys) + len(p.fields.before) + 16
+	p.scanner.Reset(p.direction.rules, limits, p)
+}
+
 // release gives the pass back; nothing of the message stays in its buffers.
 func (p *pass) release() {
-	p.scanner.Reset(nil, scan.Limits{}, nil)
-	p.inner.Reset(nil, scan.Limits{}, nil)
+	p.reset()
+	if p.inside {
+		p.inner.Reset(nil, scan.Limits{}, nil)
+		p.inside = false
+	}
 	p.work, p.out = wiped(p.work), wiped(p.out)
+	p.ivs.drop()
 	p.forget()
 	p.ctx, p.binding, p.request, p.content, p.watch = nil, Binding{}, nil, nil, watch{}
 	p.last.content = nil
@@ -100,11 +111,18 @@ func wiped(b []byte) []byte {
 
 // whole reads a text at once and appends the result.
 func (p *pass) whole(dst, src []byte) ([]byte, error) {
-	dst, _, err := p.scanner.Feed(dst, src, math.MaxInt)
+	dst, _, err := p.feed(dst, src, math.MaxInt)
 	if err != nil {
 		return dst, err
 	}
 	return p.scanner.Finish(dst)
+}
+
+// feed reads a piece.
+func (p *pass) feed(dst, src []byte, room int) (out []byte, n int, err error) {
+	out, n, err = p.scanner.Feed(dst, src, room)
+	p.ivs.drop()
+	return out, n, err
 }
 
 // forget drops the headers that were made.
@@ -152,6 +170,7 @@ func (p *pass) header(rule int) []byte {
 // value appends what was inside a sealed value, which must be one JSON value: whoever has the
 // key could otherwise write members of their own around the field.
 func (p *pass) value(dst []byte, depth int, plain []byte) ([]byte, error) {
+	p.inside = true
 	p.inner.Reset(nil, scan.Limits{Depth: p.fields.config.MaxDepth - depth}, nil)
 	out, _, err := p.inner.Feed(dst, plain, math.MaxInt)
 	if err == nil {

@@ -14,6 +14,10 @@ import (
 // stale are fields that speak of the content as it was sent.
 var stale = [...]string{"Content-Digest", "Repr-Digest", "Digest", "Content-Md5"}
 
+// staleTrailers are the same as a handler announces them when the header is out.
+var staleTrailers = [len(stale)]string{http.TrailerPrefix + "Content-Digest", http.TrailerPrefix + "Repr-Digest",
+	http.TrailerPrefix + "Digest", http.TrailerPrefix + "Content-Md5"}
+
 // OpenBody reads the body of r, within MaxBody, and opens the fields of Config.Open. It returns a
 // copy of the request with the body that the handler shall see, or r itself if there is nothing
 // to do: no body, or no rule. On an error, mostly an *audit.Refusal, the request it returns has

@@ -103,7 +103,7 @@ func (w *response) take(p []byte) error {
 	for len(p) > 0 && w.lost == nil {
 		var n int
 		var err error
-		w.pass.out, n, err = w.pass.scanner.Feed(w.pass.out, p[:min(len(p), holdBack)], holdBack)
+		w.pass.out, n, err = w.pass.feed(w.pass.out, p[:min(len(p), holdBack)], holdBack)
 		if err != nil {
 			return ofResponse(err)
 		}

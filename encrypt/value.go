@@ -60,7 +60,7 @@ func (p *pass) sealText(dst []byte, rule int, text []byte) ([]byte, error) {
 		return dst, err
 	}
 	dst = append(append(dst, p.fields.before...), '"')
-	dst, p.work = c.seal(dst, p.work, p.header(rule), text)
+	dst, p.work = c.seal(dst, p.work, &p.ivs, p.header(rule), text)
 	dst = append(dst, '"')
 	if len(p.fields.before) > 0 {
 		dst = append(dst, '}')

@@ -53,7 +53,7 @@ func (v *Vault) Seal(ctx context.Context, plain []byte, at Place) ([]byte, error
 	if err != nil {
 		return nil, err
 	}
-	out, work := c.seal(nil, nil, c.header(nil, at.Name, at.binding()), plain)
+	out, work := c.seal(nil, nil, nil, c.header(nil, at.Name, at.binding()), plain)
 	clear(work)
 	return out, nil
 }
@@ -105,7 +105,7 @@ func (v *Vault) open(ctx context.Context, sealed []byte, at Place) (plain []byte
 	}
 	expected := from.targets.appendTarget(nil, at.Name, storedType, at.Client, at.Record)
 	placed := subtle.ConstantTimeCompare([]byte(h.target), expected) == 1
-	plain, err = from.aead.Open(work[:0], nil, work, c.header)
+	plain, err = decryptGCM(from.aead, work, c.header)
 	switch {
 	case err != nil:
 		return nil, false, ofStored(causeTag)

@@ -17,6 +17,9 @@ func (o *OCSP) Answered(f func(ctx context.Context, url string, question []byte)
 	o.ask = f
 }
 
+// Public is whether a call to address may be made.
+func Public(address string) bool { return publicOnly("tcp", address, nil) == nil }
+
 // Kept is how many certificates are remembered.
 func (o *OCSP) Kept() int {
 	o.mu.RLock()

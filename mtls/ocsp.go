@@ -173,8 +173,8 @@ func (o *OCSP) Revoked(ctx context.Context, chain []*x509.Certificate) error {
 }
 
 var (
-	errOCSPChain = errors.New("mtls: OCSP: chain too long")
-	errOCSPLate  = errors.New("mtls: OCSP: no answer yet")
+	errOCSPChain = words("mtls: OCSP: chain too long")
+	errOCSPLate  = words("mtls: OCSP: no answer yet")
 )
 
 // responderURL reads the address of a responder.

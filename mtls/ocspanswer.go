@@ -8,19 +8,18 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
-	"errors"
 	"math/big"
 	"slices"
 	"time"
 )
 
 var (
-	errOCSPMalformed = errors.New("mtls: OCSP: malformed answer")
-	errOCSPLater     = errors.New("mtls: OCSP: the responder declines to answer")
-	errOCSPOther     = errors.New("mtls: OCSP: answer about another certificate")
-	errOCSPUnknown   = errors.New("mtls: OCSP: the responder does not know the certificate")
-	errOCSPTime      = errors.New("mtls: OCSP: answer over, too old or from the future")
-	errOCSPSigner    = errors.New("mtls: OCSP: answer not signed by one who may")
+	errOCSPMalformed = words("mtls: OCSP: malformed answer")
+	errOCSPLater     = words("mtls: OCSP: the responder declines to answer")
+	errOCSPOther     = words("mtls: OCSP: answer about another certificate")
+	errOCSPUnknown   = words("mtls: OCSP: the responder does not know the certificate")
+	errOCSPTime      = words("mtls: OCSP: answer over, too old or from the future")
+	errOCSPSigner    = words("mtls: OCSP: answer not signed by one who may")
 
 	oidOCSPBasic = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 1}
 	oidSHA1      = asn1.ObjectIdentifier{1, 3, 14, 3, 2, 26}

@@ -16,9 +16,9 @@ const (
 )
 
 var (
-	errOCSPNobody = errors.New("mtls: OCSP: no responder for the certificate")
-	errOCSPBusy   = errors.New("mtls: OCSP: too many questions under way")
-	errOCSPOlder  = errors.New("mtls: OCSP: answer older than the one held")
+	errOCSPNobody = words("mtls: OCSP: no responder for the certificate")
+	errOCSPBusy   = words("mtls: OCSP: too many questions under way")
+	errOCSPOlder  = words("mtls: OCSP: answer older than the one held")
 )
 
 // ocspKey is a certificate and the key that signed it.
@@ -114,20 +114,27 @@ func (o *OCSP) entry(key ocspKey) *ocspEntry {
 	}
 	if len(o.kept) >= o.maxKept {
 		// What goes is asked again when it is needed. Several go, so that not every new one searches.
-		room := 1 + o.maxKept/16
-		for old, e := range o.kept {
-			if room == 0 {
-				break
-			}
-			if e.flight == nil {
-				delete(o.kept, old)
-				room--
-			}
-		}
+		room := o.forget(1+o.maxKept/16, false)
+		o.forget(room, true)
 	}
 	e := new(ocspEntry)
 	o.kept[key] = e
 	return e
+}
+
+// forget drops up to n entries that are revoked, or are not, and gives how many are left to drop; o.mu is held. Those
+// that are go last: an answer from before, which somebody repeats, would count again.
+func (o *OCSP) forget(n int, revoked bool) int {
+	for old, e := range o.kept {
+		if n == 0 {
+			break
+		}
+		if e.flight == nil && e.revoked == revoked {
+			delete(o.kept, old)
+			n--
+		}
+	}
+	return n
 }
 
 // start begins a question, on nobody's context: who asked first may go away. o.mu is held.
@@ -207,9 +214,9 @@ func (o *OCSP) land(e *ocspEntry, f *ocspFlight, target string, answer *ocspAnsw
 }
 
 // store keeps an answer that was found good, and gives its verdict; o.mu is held. An older answer than the one
-// held is not taken: somebody may be repeating it.
+// held is not taken: somebody may be repeating it. Of two of one second the one that says revoked counts.
 func (o *OCSP) store(e *ocspEntry, answer *ocspAnswer, now time.Time) error {
-	if e.known && answer.made.Before(e.made) {
+	if e.known && (answer.made.Before(e.made) || e.revoked && !answer.revoked && answer.made.Equal(e.made)) {
 		return errOCSPOlder
 	}
 	keep := now.Add(o.keep)

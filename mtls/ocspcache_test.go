@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"log/slog"
+	"math/big"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +15,7 @@ import (
 
 	"golang.org/x/crypto/ocsp"
 
+	"github.com/tegata-go/tegata/audit"
 	"github.com/tegata-go/tegata/mtls"
 )
 
@@ -62,6 +65,18 @@ func TestOCSPIsKept(t *testing.T) {
 			expect(t, o, s, id, ca, "unknown", 3)
 		})
 	})
+	t.Run("M9/for a minute without a nextUpdate", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s, o, id, ca := timed(t, mtls.OCSPConfig{})
+			s.says(func(r *ocsp.Response) { r.NextUpdate = time.Time{} })
+			expect(t, o, s, id, ca, "good", 1)
+			s.sends(func([]byte) ([]byte, error) { return nil, errGone })
+			time.Sleep(time.Minute)
+			expect(t, o, s, id, ca, "good", 2)
+			time.Sleep(2 * time.Second)
+			expect(t, o, s, id, ca, "unknown", 3)
+		})
+	})
 	t.Run("M9/revoked stays revoked", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s, o, id, ca := timed(t, mtls.OCSPConfig{})
@@ -83,6 +98,38 @@ func TestOCSPIsKept(t *testing.T) {
 			expect(t, o, s, id, ca, "good", 4)
 		})
 	})
+	t.Run("M9/revoked stays revoked, by an answer of the same second", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s, o, id, ca := timed(t, mtls.OCSPConfig{})
+			made := time.Now().Add(-time.Minute)
+			s.says(func(r *ocsp.Response) { revoked(r); r.ThisUpdate = made })
+			expect(t, o, s, id, ca, "revoked", 1)
+			time.Sleep(48 * time.Hour)
+			s.says(func(r *ocsp.Response) { r.ThisUpdate = made })
+			expect(t, o, s, id, ca, "revoked", 2)
+			expect(t, o, s, id, ca, "revoked", 2)
+		})
+	})
+	t.Run("M9/revoked stays revoked, however many others come", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s, o, id, ca := timed(t, mtls.OCSPConfig{MaxKept: 8})
+			s.says(revoked)
+			expect(t, o, s, id, ca, "revoked", 1)
+			s.says(nil)
+			for range 50 {
+				_ = judged(o, issue(t, ca, at("http://ocsp.example")).cert, ca.cert)
+			}
+			s.sends(func([]byte) ([]byte, error) { return nil, errGone })
+			expect(t, o, s, id, ca, "revoked", 51)
+			s.sends(nil)
+			s.says(revoked) // where all are, the bound holds all the same
+			for range 50 {
+				if got := judged(o, issue(t, ca, at("http://ocsp.example")).cert, ca.cert); got != "revoked" || o.Kept() > 8 {
+					t.Fatalf("%s, %d kept", got, o.Kept())
+				}
+			}
+		})
+	})
 	t.Run("M9/bounded", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			_, o, _, ca := timed(t, mtls.OCSPConfig{MaxKept: 8})
@@ -92,6 +139,73 @@ func TestOCSPIsKept(t *testing.T) {
 				}
 			}
 		})
+	})
+}
+
+// TestOCSPCauses: a 503 for want of a good answer says in the record what was wrong with the one that came.
+func TestOCSPCauses(t *testing.T) {
+	ca := issue(t, nil, asLister("ca"))
+	for name, c := range map[string]struct {
+		url  string
+		says func(*ocsp.Response)
+		want string
+	}{
+		"unknown":   {url: "http://ocsp.example", says: func(r *ocsp.Response) { r.Status = ocsp.Unknown }, want: "mtls: OCSP: the responder does not know the certificate"},
+		"over":      {url: "http://ocsp.example", says: func(r *ocsp.Response) { r.NextUpdate = time.Now().Add(-time.Second) }, want: "mtls: OCSP: answer over, too old or from the future"},
+		"another's": {url: "http://ocsp.example", says: func(r *ocsp.Response) { r.SerialNumber = big.NewInt(1) }, want: "mtls: OCSP: answer about another certificate"},
+		"nobody":    {url: "ldap://ocsp.example", want: "mtls: OCSP: no responder for the certificate"},
+	} {
+		t.Run("M9/"+name, func(t *testing.T) {
+			source := withOCSP(t, ca, asking(t, &responder{ca: ca, change: c.says}, mtls.OCSPConfig{}))
+			_, err := source.Peer(shown(issue(t, ca, at(c.url)), ca))
+			f, ok := err.(*audit.Refusal)
+			if !ok || f.Status != 503 || f.Reason != mtls.ErrRevocationUnknown {
+				t.Fatal(err)
+			}
+			if said, ok := f.Cause.(slog.LogValuer); !ok || said.LogValue().String() != c.want {
+				t.Errorf("%v, want %q", f.Cause, c.want)
+			}
+		})
+	}
+}
+
+// TestOCSPTimeout: a question has a time of its own, whoever waits for it.
+func TestOCSPTimeout(t *testing.T) {
+	for timeout, want := range map[time.Duration]time.Duration{0: 2 * time.Second, time.Minute: time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			_, o, id, ca := timed(t, mtls.OCSPConfig{Timeout: timeout})
+			o.Answered(func(ctx context.Context, _ string, _ []byte) ([]byte, error) {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			})
+			began := time.Now()
+			if got := judged(o, id.cert, ca.cert); got != "unknown" || time.Since(began) != want {
+				t.Errorf("M9/%s after %s, want %s", got, time.Since(began), want)
+			}
+		})
+	}
+}
+
+// TestOCSPRenewedByPeer: requests of a connection that was judged before renew an answer ahead, too.
+func TestOCSPRenewedByPeer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, o, id, ca := timed(t, mtls.OCSPConfig{})
+		source, r := withOCSP(t, ca, o), shown(id, ca)
+		for minutes, want := range []int{1, 1, 2, 2} { // questions, after so many times 20 minutes
+			_, err := source.Peer(r)
+			if synctest.Wait(); err != nil || s.times() != want {
+				t.Errorf("M9/after %d minutes: asked %d times, %v", 20*minutes, s.times(), err)
+			}
+			time.Sleep(20 * time.Minute)
+		}
+		s.says(revoked)
+		_, _ = source.Peer(r)
+		if synctest.Wait(); s.times() != 3 {
+			t.Errorf("asked %d times", s.times())
+		}
+		if _, err := source.Peer(r); !errors.Is(err, mtls.ErrRevoked) {
+			t.Errorf("M9/revoked meanwhile: %v", err)
+		}
 	})
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -22,9 +21,9 @@ const (
 )
 
 var (
-	errOCSPPrivate = errors.New("mtls: OCSP: the responder has a private address")
-	errOCSPSize    = errors.New("mtls: OCSP: answer too large")
-	errOCSPType    = errors.New("mtls: OCSP: answer of another media type")
+	errOCSPPrivate = words("mtls: OCSP: the responder has a private address")
+	errOCSPSize    = words("mtls: OCSP: answer too large")
+	errOCSPType    = words("mtls: OCSP: answer of another media type")
 )
 
 // outbound is the client for questions: no redirects, no proxy settings of the environment, no connection kept.

@@ -2,7 +2,6 @@ package mtls
 
 import (
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net/url"
 	"time"
@@ -16,14 +15,14 @@ const (
 	ocspLongPause = 30 * time.Second
 )
 
-var errOCSPPaused = errors.New("mtls: OCSP: responder left alone")
+var errOCSPPaused = words("mtls: OCSP: responder left alone")
 
 // target chooses the responder to ask.
 func (o *OCSP) target(cert *x509.Certificate, now time.Time) (string, error) {
 	if o.responder != "" {
 		return o.responder, o.pass(o.responder, now)
 	}
-	found := errOCSPNobody
+	found := error(errOCSPNobody)
 	for i, text := range cert.OCSPServer {
 		if _, err := responderURL(text); err != nil || i >= maxResponders {
 			continue

@@ -73,10 +73,14 @@ var proxyHeaders = map[string]struct {
 	"v2, another command":      {headerV2(0x22, 0x11, endsV2(its4, ours4)), ""},
 	"v2, datagrams":            {headerV2(0x21, 0x12, endsV2(its4, ours4)), ""},
 	"v2, local sockets":        {headerV2(0x21, 0x31, strings.Repeat("x", 216)), ""},
+	"v2, nameless sockets":     {headerV2(0x21, 0x31, "\x00\x00\x00\x00"), ""},
+	"v1, almost unknown":       {"PROXY UNKNOWNS\r\n", ""},
 	"v2, too short":            {headerV2(0x21, 0x11, endsV2(its4, ours4)[:11]), ""},
 	"v2, IPv6 too short":       {headerV2(0x21, 0x21, endsV2(its4, ours4)), ""},
 	"v2, vector cut short":     {headerV2(0x21, 0x11, endsV2(its4, ours4)+"\x05\x00\x03id"), ""},
 	"v2, half a vector":        {headerV2(0x21, 0x11, endsV2(its4, ours4)+"\x05\x00"), ""},
+	"v2, mapped, nobody":       {headerV2(0x21, 0x21, endsV2("[::ffff:0.0.0.0]:1", ours6)), ""},
+	"v2, mapped, everybody":    {headerV2(0x21, 0x21, endsV2("[::ffff:224.0.0.1]:1", ours6)), ""},
 	"v2, everybody":            {headerV2(0x21, 0x11, endsV2("224.0.0.1:1", ours4)), ""},
 	"no header, HTTP":          {"GET / HTTP/1.1\r\nHost: bank.example\r\n\r\n", ""},
 	"no header, TLS":           {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", ""},
@@ -172,4 +176,14 @@ func FuzzProxyHeader(f *testing.F) {
 			t.Fatalf("%q was read as %v, which is read as %v, %v", data, client, again, err)
 		}
 	})
+}
+
+// TestProxyHeaderWithoutEnd: of a line that is too long no more is waited for.
+func TestProxyHeaderWithoutEnd(t *testing.T) {
+	for n, want := range map[int]bool{106: true, 107: false, 2048: false} {
+		text := "PROXY UNKNOWN " + strings.Repeat("x", n-14)
+		if _, took, err := mtls.ParseProxyHeader([]byte(text)); (err == nil) != want || took != 0 {
+			t.Errorf("C1/%d bytes: %d, %v", n, took, err)
+		}
+	}
 }

@@ -216,3 +216,61 @@ func TestProxyListenerTime(t *testing.T) {
 		}
 	})
 }
+
+// TestProxyListenerEnds: with the inner listener, whoever closes it; and no connection outlives it that nobody got.
+func TestProxyListenerEnds(t *testing.T) {
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := mtls.NewProxyListener(mtls.ProxyListenerConfig{Listener: inner, Addresses: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dial(t, l, "PROXY UNKNOWN\r\n")
+	got, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = got.Close()
+	waiting := dial(t, l, "PROXY UNKNOWN\r\n")
+	time.Sleep(50 * time.Millisecond) // most likely its header was read by now
+	if err := inner.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		for {
+			conn, err := l.Accept() // it may still give the one that waits
+			if err != nil {
+				ended <- err
+				return
+			}
+			_ = conn.Close()
+		}
+	}()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, net.ErrClosed) {
+			t.Error(err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("Accept waits for ever")
+	}
+	closed(t, waiting)
+}
+
+// TestProxyListenerClosesWhatWaits is Close while connections wait for Accept.
+func TestProxyListenerClosesWhatWaits(t *testing.T) {
+	l := stating(t, 0, "127.0.0.1/32")
+	dial(t, l, "PROXY UNKNOWN\r\n")
+	got, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = got.Close()
+	waiting := dial(t, l, "PROXY UNKNOWN\r\n")
+	time.Sleep(50 * time.Millisecond)
+	_ = l.Close()
+	closed(t, waiting)
+}

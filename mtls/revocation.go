@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -109,6 +110,14 @@ type unanswered struct{ cause error }
 func (u *unanswered) Error() string        { return ErrRevocationUnknown.Error() }
 func (u *unanswered) Is(target error) bool { return target == error(ErrRevocationUnknown) }
 func (u *unanswered) Unwrap() error        { return u.cause }
+
+// words is an error whose text, a constant, may be recorded.
+type words string
+
+func (w words) Error() string { return string(w) }
+
+// LogValue is the text.
+func (w words) LogValue() slog.Value { return slog.StringValue(string(w)) }
 
 // refusal makes the answer of what judge found. The client learns that its certificate will not do,
 // and not why.

@@ -15,7 +15,7 @@ import (
 // longer than for an empty bucket. There is no way back: a cost below 1 is an error, because
 // whoever could bring about a refund could ask for more than his limit.
 //
-// It counts although the client has hung up. The error is an *audit.Refusal as Take gives it,
+// What is exempt is not charged. It counts although the client has hung up. The error is an *audit.Refusal as Take gives it,
 // for the record only: the request itself was let in.
 func (l *Limiter) Charge(r *http.Request, cost int64) error {
 	began := l.base.Add(time.Since(l.base))
@@ -27,6 +27,9 @@ func (l *Limiter) Charge(r *http.Request, cost int64) error {
 func (l *Limiter) charge(r *http.Request, cost int64) error {
 	if cost < 1 {
 		return own(l.name, ErrCost, nil)
+	}
+	if is, err := l.exempted(r); is || err != nil {
+		return err
 	}
 	key, p, err := l.caller(r)
 	if err != nil {
@@ -62,11 +65,16 @@ func (l *Limiter) chargeKey(ctx context.Context, key string, cost int64, limits 
 // drains is how often drain follows others who take at the same time.
 const drains = 4
 
-// drain takes what there is of one limit, at most cost.
+// drain takes what there is of one limit, at most cost. A store may have less of it than the burst, as Leases
+// have: what it says of a cost that can never pass is not what is left, so it is asked for that.
 func (l *Limiter) drain(ctx context.Context, key string, cost int64, limit []Limit) error {
 	cost = min(cost, limit[0].burst())
 	for range drains {
 		res, err := l.store.Take(ctx, key, cost, limit)
+		if err == nil && res.Never {
+			res, err = l.store.Take(ctx, key, 0, limit)
+			res.OK = false
+		}
 		if err != nil || res.OK || res.Remaining < 1 {
 			return err
 		}

@@ -81,6 +81,7 @@ func TestPeerAddress(t *testing.T) {
 		{"loopback", "[::1]:1", "::/64"},
 		{"pitfall-84 zone", "[fe80::1%eth0]:1", "fe80::1%eth0"},
 		{"pitfall-84 another zone", "[fe80::1%eth1]:1", "fe80::1%eth1"},
+		{"pitfall-84 mapped, in a zone", "[::ffff:1.2.3.4%eth0]:1", "::ffff:1.2.3.4%eth0"},
 		{"pitfall-84 another host in the zone", "[fe80::2%eth0]:1", "fe80::2%eth0"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -22,6 +22,8 @@ func certificateOf(r *http.Request) (*x509.Certificate, error) {
 		return nil, nil
 	case "rejected":
 		return &x509.Certificate{Raw: []byte("its own")}, errors.New("not accepted")
+	case "empty":
+		return &x509.Certificate{}, nil
 	default:
 		return &x509.Certificate{Raw: []byte(c)}, nil
 	}
@@ -40,8 +42,8 @@ func TestByCertificate(t *testing.T) {
 		}
 		return k
 	}
-	if of("") != "192.0.2.1" || of("rejected") != "192.0.2.1" {
-		t.Errorf("%q, %q", of(""), of("rejected"))
+	if of("") != "192.0.2.1" || of("rejected") != "192.0.2.1" || of("empty") != "192.0.2.1" {
+		t.Errorf("%q, %q, %q", of(""), of("rejected"), of("empty"))
 	}
 	if a, b := of("a"), of("b"); a == b || a != of("a") || !strings.HasPrefix(a, "x5t#S256:") || len(a) != 9+43 {
 		t.Errorf("%q, %q", a, b)

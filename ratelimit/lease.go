@@ -111,17 +111,16 @@ func (l *Leases) fetch(ctx context.Context, s *leaseShard, e *lease, q request, 
 		res, err = l.ask(ctx, q, n)
 	}
 	done, f.err = true, err
-	if err != nil {
-		return Result{}, err
+	if err != nil || res.Never { // which tells nothing of other costs
+		return res, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e.last = res
-	switch {
-	case res.OK:
+	if res.OK {
 		e.left, e.until, e.refused = n-q.cost, int64(asked+l.hold), 0
 		res.Remaining += e.left
-	case !res.Never:
+	} else {
 		e.refused, e.cost = int64(time.Since(l.base)+res.Retry), q.cost
 	}
 	return res, nil

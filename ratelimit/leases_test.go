@@ -193,6 +193,7 @@ func TestLeasesPassThrough(t *testing.T) {
 		{[]ratelimit.Limit{limit("a", 1, time.Hour)}, 0},
 		{[]ratelimit.Limit{limit("a", 100, time.Second)}, 0},
 		{[]ratelimit.Limit{{Name: "a", Count: 100, Period: time.Second, Burst: 101}}, 1},
+		{[]ratelimit.Limit{{Name: "a", Count: 200, Period: 2 * time.Second, Burst: 100}}, 0}, // a burst of 0 would be one of 200
 		{[]ratelimit.Limit{limit("a", ratelimit.MaxCount, ratelimit.MinPeriod)}, 0},
 		{[]ratelimit.Limit{{Name: "a", Count: 100, Calendar: ratelimit.Daily(time.UTC)}}, 0},
 		{[]ratelimit.Limit{limit("a", 600, time.Minute), {Name: "b", Count: 100, Calendar: ratelimit.Daily(time.UTC)}}, 0},

@@ -159,12 +159,8 @@ func (l *Limiter) Take(r *http.Request) (Result, error) {
 }
 
 func (l *Limiter) take(r *http.Request) (Result, error) {
-	if l.exempt != nil {
-		if is, err := l.exempt(r); err != nil {
-			return Result{}, own(l.name, ErrKey, err)
-		} else if is {
-			return Result{OK: true}, nil
-		}
+	if is, err := l.exempted(r); is || err != nil {
+		return Result{OK: is}, err
 	}
 	key, p, err := l.caller(r)
 	if err != nil {
@@ -193,6 +189,18 @@ func (l *Limiter) take(r *http.Request) (Result, error) {
 		return res, never(l.name)
 	}
 	return res, exceeded(l.name, res)
+}
+
+// exempted tells whether the limiter is not for r.
+func (l *Limiter) exempted(r *http.Request) (bool, error) {
+	if l.exempt == nil {
+		return false, nil
+	}
+	is, err := l.exempt(r)
+	if err != nil {
+		return false, own(l.name, ErrKey, err)
+	}
+	return is, nil
 }
 
 // caller is whom r is counted for, and under which limits.

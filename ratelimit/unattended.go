@@ -117,7 +117,7 @@ func (l *Limiter) takeEach(r *http.Request, caller string, limits []Limit) (leas
 			if err != nil {
 				return Result{}, unavailable(l.name, err)
 			}
-			if res.OK && res.Remaining+cost < 1 {
+			if counted := res.Limit.Name != ""; counted && res.OK && res.Remaining+cost < 1 {
 				res.OK, res.Retry = false, res.Next
 			}
 			if !res.OK {

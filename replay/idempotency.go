@@ -33,6 +33,11 @@ type IdempotencyConfig struct {
 	// other error is 500. Required.
 	Client func(*http.Request) (string, error)
 
+	// Owner says against whose quota in Store the key counts, where Client names a client's customer as well:
+	// token.ClientKey, or a client has the room of all its customers. Nil means Client; errors are treated as
+	// Client's.
+	Owner func(*http.Request) (string, error)
+
 	// Header is the field that carries the key; empty means Idempotency-Key. Open Banking UK and Open
 	// Finance Brasil have x-idempotency-key.
 	Header string

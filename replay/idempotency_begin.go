@@ -62,7 +62,11 @@ func (i *Idempotency) begin(r *http.Request) (*Attempt, *audit.Refusal) {
 		return a, i.refusal(ErrKey)
 	}
 	client, err := i.c.Client(r)
-	if err != nil || client == "" {
+	owner := client
+	if err == nil && i.c.Owner != nil {
+		owner, err = i.c.Owner(r)
+	}
+	if err != nil || client == "" || owner == "" {
 		return a, clientless(err)
 	}
 	body, err := i.read(a)
@@ -70,6 +74,7 @@ func (i *Idempotency) begin(r *http.Request) (*Attempt, *audit.Refusal) {
 		return a, i.refusal(err)
 	}
 	run := i.identify(client, name)
+	run.Owner = Digest("idempotency client", owner)
 	sum := sha256.Sum256(body)
 	run.Fingerprint = Digest("idempotent request", r.Method, r.URL.EscapedPath(), r.URL.RawQuery, string(sum[:]))
 	_, _ = rand.Read(run.ID[:]) // never fails: crypto/rand ends the process instead
@@ -91,7 +96,6 @@ func (i *Idempotency) begin(r *http.Request) (*Attempt, *audit.Refusal) {
 func (i *Idempotency) identify(client, name string) Run {
 	return Run{
 		Key:   Digest("idempotency key", client, name),
-		Owner: Digest("idempotency client", client),
 		Lease: i.c.Lease,
 		TTL:   i.c.TTL,
 	}

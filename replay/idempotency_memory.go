@@ -21,7 +21,8 @@ type RunMemoryConfig struct {
 	Bytes int64
 
 	// PerOwner is how many keys one owner can have, up to Capacity; zero means an eighth of it,
-	// so that nobody's keys take the room of all others.
+	// so that nobody's keys take the room of all others. An owner whose answers have as great a share of
+	// Bytes begins nothing more.
 	PerOwner int
 
 	// DangerouslyForgetsAtRestart must be set: after a restart every request can run again,
@@ -37,7 +38,14 @@ type RunMemory struct {
 	mu    sync.Mutex
 	runs  map[Key]*run
 	ends  runHeap
-	owned map[Key]int
+	owned map[Key]holding
+	bytes int64
+	share int64 // of Bytes: what one owner can have
+}
+
+// holding is what an owner has.
+type holding struct {
+	keys  int
 	bytes int64
 }
 
@@ -71,7 +79,9 @@ func NewRunMemory(c RunMemoryConfig) (*RunMemory, error) {
 	if c.PerOwner == 0 {
 		c.PerOwner = max(1, c.Capacity/8)
 	}
-	return &RunMemory{c: c, runs: map[Key]*run{}, owned: map[Key]int{}}, nil
+	capacity, each := int64(c.Capacity), int64(c.PerOwner)
+	share := c.Bytes/capacity*each + c.Bytes%capacity*each/capacity // Bytes*each may not fit
+	return &RunMemory{c: c, runs: map[Key]*run{}, owned: map[Key]holding{}, share: max(1, share)}, nil
 }
 
 // Begin is [RunStore].
@@ -96,10 +106,10 @@ func (m *RunMemory) Begin(_ context.Context, r Run) ([]byte, error) {
 	default:
 		return nil, ErrUnresolved
 	}
-	switch {
+	switch has := m.owned[r.Owner]; {
 	case len(m.runs) >= m.c.Capacity || m.bytes >= m.c.Bytes:
 		return nil, ErrFull
-	case m.owned[r.Owner] >= m.c.PerOwner:
+	case has.keys >= m.c.PerOwner || has.bytes >= m.share:
 		return nil, errQuota
 	}
 	m.add(r, now)
@@ -128,7 +138,7 @@ func (m *RunMemory) Finish(_ context.Context, r Run, answer []byte) error {
 		return ErrFull
 	}
 	x.answer = bytes.Clone(answer)
-	m.bytes += int64(len(answer))
+	m.count(x, 0, int64(len(answer)))
 	return nil
 }
 
@@ -150,9 +160,7 @@ func (m *RunMemory) Forget(_ context.Context, r Run) error {
 func (m *RunMemory) add(r Run, now time.Time) *run {
 	x := &run{Run: r, lease: now.Add(r.Lease), end: now.Add(r.TTL)}
 	m.runs[r.Key] = x
-	if r.Owner != (Key{}) {
-		m.owned[r.Owner]++
-	}
+	m.count(x, 1, 0)
 	heap.Push(&m.ends, x)
 	return x
 }
@@ -160,11 +168,19 @@ func (m *RunMemory) add(r Run, now time.Time) *run {
 func (m *RunMemory) remove(x *run) {
 	heap.Remove(&m.ends, x.at)
 	delete(m.runs, x.Key)
-	m.bytes -= int64(len(x.answer))
-	if x.Owner != (Key{}) {
-		if m.owned[x.Owner]--; m.owned[x.Owner] == 0 {
-			delete(m.owned, x.Owner)
-		}
+	m.count(x, -1, -int64(len(x.answer)))
+}
+
+// count counts keys and bytes of x, also for its owner.
+func (m *RunMemory) count(x *run, keys int, size int64) {
+	m.bytes += size
+	if x.Owner == (Key{}) {
+		return
+	}
+	has := m.owned[x.Owner]
+	has.keys, has.bytes = has.keys+keys, has.bytes+size
+	if m.owned[x.Owner] = has; has.keys == 0 {
+		delete(m.owned, x.Owner)
 	}
 }
 

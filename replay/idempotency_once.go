@@ -53,20 +53,15 @@ func UseID(ctx context.Context, s Store, id ID) error {
 		Made:  id.Made,
 		Until: now.Add(UniquePeriod),
 	})
-	reason := ErrUnavailable
+	reason := ErrUsed
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, ErrUsed):
-		reason = ErrUsed
 	case errors.Is(err, ErrTooOld):
 		reason = ErrTooOld
-	case errors.Is(err, ErrQuota):
-		return outageOf(ErrQuota, err)
-	case errors.Is(err, ErrFull):
-		return outageOf(ErrFull, err)
 	default:
-		return outageOf(reason, err)
+		return outageOf(outageIn(err), err)
 	}
 	return &audit.Refusal{Reason: reason, Status: http.StatusForbidden, Detail: "the message was sent before"}
 }

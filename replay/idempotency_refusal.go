@@ -7,7 +7,8 @@ import (
 	"github.com/tegata-go/tegata/audit"
 )
 
-// Reasons of [Idempotency]. Report-only can waive none that would run one request twice.
+// Reasons of [Idempotency], beside [ErrUnavailable], [ErrFull] and [ErrQuota], which are 503 and final here.
+// Report-only can waive none that would run one request twice.
 const (
 	ErrKeyMissing = audit.Reason("replay: no idempotency key")                 // 400
 	ErrKey        = audit.Reason("replay: malformed idempotency key")          // 400
@@ -43,12 +44,10 @@ func (i *Idempotency) refusal(err error) *audit.Refusal {
 	case errors.Is(err, errAnswerGone):
 		f = &audit.Refusal{Reason: ErrNotKept, Status: http.StatusConflict, Final: true,
 			Detail: "the request with this idempotency key was processed; its answer is no longer available"}
-	case errors.Is(err, ErrQuota):
-		return outageOf(ErrQuota, err)
-	case errors.Is(err, ErrFull):
-		return outageOf(ErrFull, err)
-	default:
-		return outageOf(ErrUnavailable, err)
+	default: // the store may know of this very request
+		f = outageOf(outageIn(err), err)
+		f.Final = true
+		return f
 	}
 	f.Header = http.Header{}
 	if i.link != "" {
@@ -61,6 +60,17 @@ func (i *Idempotency) refusal(err error) *audit.Refusal {
 }
 
 const invalidRequest = "invalid_request"
+
+// outageIn tells which outage err is.
+func outageIn(err error) audit.Reason {
+	switch {
+	case errors.Is(err, ErrQuota):
+		return ErrQuota
+	case errors.Is(err, ErrFull):
+		return ErrFull
+	}
+	return ErrUnavailable
+}
 
 func outageOf(reason audit.Reason, cause error) *audit.Refusal {
 	return &audit.Refusal{Reason: reason, Cause: cause, Status: http.StatusServiceUnavailable,

@@ -25,7 +25,7 @@ type CacheConfig struct {
 	// Resolver is asked for what the cache does not hold. Required.
 	Resolver Resolver
 
-	// MaxBytes bounds the memory, estimated from the length of the tokens. Zero: 64 MiB.
+	// MaxBytes bounds the memory, estimated from the length of the tokens and of their claims. Zero: 64 MiB.
 	MaxBytes int64
 }
 
@@ -97,8 +97,8 @@ func (c *Cache) resolve(ctx context.Context, p presented) (*facts, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.textBytes = int64(len(p.raw) + 16*(len(f.claims.Scope)+len(f.claims.Audience)+len(f.claims.AMR)))
-	if f.keeps(now) {
+	f.textBytes = int64(max(len(p.raw), len(f.claims.JSON)) + 16*(len(f.claims.Scope)+len(f.claims.Audience)+len(f.claims.AMR)))
+	if f.keeps(now) && f.size() <= c.perShard {
 		s.put(digest, f, c.perShard)
 	}
 	return f, nil
@@ -129,5 +129,6 @@ func (s *cacheShard) put(digest jose.Digest, f *facts, limit int64) {
 	}
 }
 
-// size estimates what the facts hold in memory: the claims are parts of the token's decoded text.
+// size estimates what the facts hold in memory: the claims are parts of the token's decoded text, or of the answer about
+// an opaque one.
 func (f *facts) size() int64 { return entryBytes + f.textBytes }

@@ -87,6 +87,43 @@ func TestCacheIsBounded(t *testing.T) {
 			}
 		})
 	}
+	// A text that stands for claims tells nothing of their size.
+	for _, size := range []int{20_000, leastBytes / 16} {
+		t.Run(fmt.Sprintf("pitfall-86: opaque tokens with %d bytes of claims", size), func(t *testing.T) {
+			s := &source{edit: func(c *token.Claims) { c.JSON = strings.Repeat(" ", size) }}
+			c := newCache(t, s, leastBytes)
+			const flood = 500
+			for i := range flood {
+				resolve(t, c, fmt.Sprint(i))
+			}
+			kept := flood - s.asks(func() {
+				for i := range flood {
+					resolve(t, c, fmt.Sprint(flood-1-i))
+				}
+			})
+			if most := int64(leastBytes / size); kept > most {
+				t.Errorf("%d tokens were kept, at most %d", kept, most)
+			}
+		})
+	}
+	t.Run("pitfall-86: what is larger than its part does not drive out the others", func(t *testing.T) {
+		s := &source{}
+		c := newCache(t, s, leastBytes)
+		for i := range 100 {
+			resolve(t, c, fmt.Sprint(i))
+		}
+		s.edit = func(c *token.Claims) { c.JSON = strings.Repeat(" ", leastBytes/16) }
+		for i := range 100 {
+			resolve(t, c, fmt.Sprint("large", i))
+		}
+		if n := s.asks(func() {
+			for i := range 100 {
+				resolve(t, c, fmt.Sprint(i))
+			}
+		}); n != 0 {
+			t.Errorf("%d were forgotten", n)
+		}
+	})
 	t.Run("the least MaxBytes", func(t *testing.T) {
 		if _, err := token.NewCache(token.CacheConfig{Resolver: &source{}, MaxBytes: leastBytes - 1}); err == nil {
 			t.Error("a cache that could not hold one token")

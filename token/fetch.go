@@ -116,7 +116,7 @@ func publicOnly(_, address string, _ syscall.RawConn) error {
 	}
 	a := ap.Addr().Unmap()
 	special := slices.ContainsFunc(notPublic[:], func(p netip.Prefix) bool { return p.Contains(a) })
-	if special || !a.IsGlobalUnicast() || a.IsPrivate() {
+	if special || a.Zone() != "" || !a.IsGlobalUnicast() || a.IsPrivate() {
 		return errPrivate
 	}
 	return nil
@@ -128,6 +128,7 @@ var notPublic = [...]netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
 	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("240.0.0.0/4"),
 	netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("2001::/23"),
+	netip.MustParsePrefix("::/96"), netip.MustParsePrefix("fec0::/10"),
 }
 
 // maxAge reads how long Cache-Control lets the answer live (RFC 9111 §5.2.2); anything unclear is the shortest.

@@ -132,9 +132,9 @@ func NewIntrospection(c IntrospectionConfig) (*Introspection, error) {
 	}, nil
 }
 
-var (
-	errBreaker  = errors.New("token: introspection keeps failing")
-	errBulkhead = errors.New("token: too many introspections at once")
+const (
+	errBreaker  = constant("token: introspection keeps failing")
+	errBulkhead = constant("token: too many introspections at once")
 )
 
 // Resolve asks about raw, or waits for the answer that somebody else is waiting for.
@@ -148,7 +148,7 @@ func (i *Introspection) resolve(ctx context.Context, p presented) (*facts, error
 		return nil, err
 	}
 	if err := wait(ctx, f.done); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return nil, &outage{err}
 	}
 	if f.err != nil {
 		return nil, f.err
@@ -167,12 +167,12 @@ func (i *Introspection) join(digest jose.Digest, raw string, now time.Time) (*fl
 		return f, nil
 	}
 	if i.failures >= breakAfter && (now.Before(i.closed) || i.probing) {
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, errBreaker)
+		return nil, &outage{errBreaker}
 	}
 	select {
 	case i.slots <- struct{}{}:
 	default:
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, errBulkhead)
+		return nil, &outage{errBulkhead}
 	}
 	i.probing = i.failures >= breakAfter
 	f := &flight{done: make(chan struct{})}
@@ -181,22 +181,31 @@ func (i *Introspection) join(digest jose.Digest, raw string, now time.Time) (*fl
 	return f, nil
 }
 
+// ask makes one call.
+func (i *Introspection) ask(ctx context.Context, raw string, began time.Time) (claims *Claims, err error) {
+	defer func() {
+		if recover() != nil { // of a KeySource: no handler is there to catch it
+			claims, err = nil, &outage{errPanic}
+		}
+	}()
+	answer, err := i.call(ctx, raw)
+	if err != nil {
+		return nil, &outage{err}
+	}
+	return i.believe(ctx, answer, began)
+}
+
 // fly makes the call on a context of its own: whoever asked first may go away.
 func (i *Introspection) fly(f *flight, digest jose.Digest, raw string) {
 	ctx, cancel := context.WithTimeout(context.Background(), i.config.Timeout)
 	defer cancel()
 	began := time.Now()
-	answer, err := i.call(ctx, raw)
-	if err == nil {
-		f.claims, err = i.believe(answer, began)
-	} else {
-		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	f.err = err
-	outage := errors.Is(err, ErrUnavailable)
+	claims, err := i.ask(ctx, raw, began)
+	f.claims, f.err = claims, err
 	i.mu.Lock()
 	switch {
-	case outage:
+	case errors.Is(err, errRefused): // says nothing about the server
+	case errors.Is(err, ErrUnavailable):
 		i.failures++
 		i.closed = time.Now().Add(breakFor)
 	case errors.Is(err, ErrInactive):

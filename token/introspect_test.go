@@ -210,8 +210,14 @@ func TestIntrospectionBreaker(t *testing.T) {
 	if calls := a.calls.Load(); calls != 5 {
 		t.Errorf("%d calls, want 5", calls)
 	}
+	deadline := time.Now().Add(20 * time.Second)
+	for a.calls.Load() == 5 { // the first probe fails, too
+		if _, err := i.Resolve(context.Background(), "again"); !errors.Is(err, token.ErrUnavailable) || time.Now().After(deadline) {
+			t.Fatal("never probed:", err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
 	a.says(a.active())
-	deadline := time.Now().Add(10 * time.Second)
 	for {
 		if _, err := i.Resolve(context.Background(), "again"); err == nil {
 			return

@@ -2,7 +2,6 @@ package token
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -15,19 +14,19 @@ var answerNames = []string{"active", "token_type"}
 
 // believe turns an answer into claims: RFC 7662 §2.2, everything in it enforced as for a JWT. What the server should
 // not have sent is an outage of the server's, not a fault of the token.
-func (i *Introspection) believe(a *answerOf, now time.Time) (*Claims, error) {
+func (i *Introspection) believe(ctx context.Context, a *answerOf, now time.Time) (*Claims, error) {
 	text := a.text
 	if i.config.SignedBy != nil {
 		var err error
-		if text, err = i.unsign(a, now); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		if text, err = i.unsign(ctx, a, now); err != nil {
+			return nil, &outage{err}
 		}
 	} else if a.signed {
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, errAnswer)
+		return nil, &outage{errAnswer}
 	}
 	active, tokenType, err := activeIn(text)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, errAnswer)
+		return nil, &outage{errAnswer}
 	}
 	if !active {
 		return nil, ErrInactive
@@ -86,7 +85,7 @@ func (i *Introspection) check(c *Claims, tokenType string, now time.Time) error 
 
 // unsign verifies a signed answer (RFC 9701 §5): its type, issuer, audience, age and signature. What the token is
 // stands inside token_introspection, and nowhere else.
-func (i *Introspection) unsign(a *answerOf, now time.Time) (string, error) {
+func (i *Introspection) unsign(ctx context.Context, a *answerOf, now time.Time) (string, error) {
 	if !a.signed {
 		return "", errAnswer
 	}
@@ -119,7 +118,7 @@ func (i *Introspection) unsign(a *answerOf, now time.Time) (string, error) {
 		age > signedMaxAge || age < -signedMaxAge {
 		return "", errAnswer
 	}
-	keys, err := i.config.SignedBy.Find(context.Background(), t.kid)
+	keys, err := i.config.SignedBy.Find(ctx, t.kid)
 	if err != nil {
 		return "", err
 	}

@@ -3,7 +3,6 @@ package token
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -23,9 +22,12 @@ type answerOf struct {
 	signed bool
 }
 
-var (
-	errAnswer = errors.New("token: introspection answer cannot be used")
-	errStatus = errors.New("token: introspection endpoint refuses us")
+const (
+	errAnswer = constant("token: introspection answer cannot be used")
+	errStatus = constant("token: introspection endpoint refuses us")
+
+	// errRefused is about one token: whoever sends such tokens must not open the breaker for all.
+	errRefused = constant("token: introspection endpoint will not read the token")
 )
 
 // introspectOver makes the call (RFC 7662 §2.1): POST, form, authenticated, over TLS.
@@ -62,7 +64,11 @@ func introspectOver(c *IntrospectionConfig, u *url.URL, signer *jose.Signer) fun
 }
 
 func readAnswer(resp *http.Response) (*answerOf, error) {
-	if resp.StatusCode != http.StatusOK {
+	switch resp.StatusCode {
+	case http.StatusOK:
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusRequestHeaderFieldsTooLarge:
+		return nil, fmt.Errorf("%w: status %d", errRefused, resp.StatusCode)
+	default:
 		return nil, fmt.Errorf("%w: status %d", errStatus, resp.StatusCode)
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))

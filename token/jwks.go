@@ -105,7 +105,7 @@ func NewJWKS(c JWKSConfig) (*JWKS, error) {
 	return s, nil
 }
 
-var errStale = errors.New("token: no current key set")
+const errStale = constant("token: no current key set")
 
 // Find gives the keys of kid. For a kid that the current set does not have, the set is fetched once more, if
 // the last fetch was long enough ago; while fetches fail, an unknown kid is an outage: nobody can tell.

@@ -92,3 +92,23 @@ func TestJWKSPrivateAddresses(t *testing.T) {
 		knows(t, newJWKS(t, c), "a", true)
 	})
 }
+
+// TestOutboundAddresses: what is no public unicast address is not called, in whatever form it is written.
+func TestOutboundAddresses(t *testing.T) {
+	for _, address := range []string{
+		"127.0.0.1:443", "10.1.2.3:443", "172.16.0.1:443", "192.168.1.1:443", "169.254.169.254:80", "100.64.0.1:443", "100.100.100.200:80",
+		"0.0.0.0:443", "0.1.2.3:443", "192.0.0.170:443", "198.18.0.1:443", "198.19.255.255:443", "224.0.0.1:443", "240.0.0.1:443", "255.255.255.255:443",
+		"[::]:443", "[::1]:443", "[::7f00:1]:443", "[::ffff:127.0.0.1]:443", "[::ffff:10.0.0.1]:443", "[64:ff9b::7f00:1]:443", "[64:ff9b:1::a00:1]:443",
+		"[2002:7f00:1::]:443", "[2001::1]:443", "[2001:1ff::1]:443", "[fc00::1]:443", "[fd00:ec2::254]:80", "[fe80::1]:443", "[fe80::1%eth0]:443",
+		"[fec0::1]:443", "[ff02::1]:443", "[2606:4700::1%eth0]:443", "localhost:443", "", "1.2.3.4",
+	} {
+		if token.Public(address) {
+			t.Errorf("pitfall-36: %q is called", address)
+		}
+	}
+	for _, address := range []string{"1.2.3.4:443", "100.63.255.255:443", "100.128.0.1:443", "198.17.0.1:443", "[2606:4700::1]:443", "[::ffff:1.2.3.4]:443", "[2001:200::1]:443"} {
+		if !token.Public(address) {
+			t.Errorf("%q is not called", address)
+		}
+	}
+}

@@ -125,7 +125,7 @@ func (j *JWT) verify(ctx context.Context, t *readToken, p *presented) (*facts, e
 	}
 	keys, err := j.keys(ctx, t.kid)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return nil, &outage{err}
 	}
 	reason, tried := ErrUnknownKey, 0
 	for i := range keys {

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"context"
 	"time"
 
 	"github.com/tegata-go/tegata/internal/jose"
@@ -12,6 +13,9 @@ var (
 	SameAmount  = sameAmount
 	IsAmount    = func(s string) bool { _, _, ok := decimal(s); return ok }
 )
+
+// Places is how many inactive tokens are remembered.
+const Places = places
 
 // RememberInactive is what follows an answer that says so.
 func (i *Introspection) RememberInactive(raw string) {
@@ -25,8 +29,11 @@ var (
 	IsToken68 = isToken68
 )
 
+// Public is whether a call to address may be made.
+func Public(address string) bool { return publicOnly("tcp", address, nil) == nil }
+
 // Believed gives the claims of an introspection answer.
 func Believed(issuer, audience, text string) (*Claims, error) {
 	i := &Introspection{config: IntrospectionConfig{Issuer: issuer, Audiences: []string{audience}, TTL: time.Minute}}
-	return i.believe(&answerOf{text: text}, time.Now())
+	return i.believe(context.Background(), &answerOf{text: text}, time.Now())
 }

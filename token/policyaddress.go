@@ -64,6 +64,9 @@ func NewAddressPolicy(c AddressConfig) (Policy, error) {
 		return nil, err
 	}
 	return func(r *http.Request, g Grant) error {
+		if g.by == nil {
+			return misplaced()
+		}
 		addr, err := c.Address(r)
 		switch {
 		case err != nil && isOutage(err):

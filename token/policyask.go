@@ -2,7 +2,6 @@ package token
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -12,9 +11,9 @@ const (
 	defaultInFlight              = 256
 )
 
-var (
-	errBusy  = errors.New("token: too many calls in flight")
-	errPanic = errors.New("token: the function called has panicked")
+const (
+	errBusy  = constant("token: too many calls in flight")
+	errPanic = constant("token: the function called has panicked")
 )
 
 // outside bounds calls of functions that are not ours, in time and in number. It waits beside the call: one that

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -236,7 +237,20 @@ func TestPoliciesOfNobody(t *testing.T) {
 			Certificate: func(*http.Request) (*x509.Certificate, error) { return new(x509.Certificate), nil },
 			Roles:       func(*x509.Certificate) ([]string, error) { return []string{"r"}, nil },
 		})),
-		"decision": policyOf(token.NewDecisionPolicy(token.DecisionConfig{Decider: permitting})),
+		"role, unbound": policyOf(token.NewRolePolicy(token.RoleConfig{
+			Any: []string{"r"}, DangerouslyUnbound: true,
+			Certificate: func(*http.Request) (*x509.Certificate, error) { return new(x509.Certificate), nil },
+			Roles:       func(*x509.Certificate) ([]string, error) { return []string{"r"}, nil },
+		})),
+		"address": policyOf(token.NewAddressPolicy(token.AddressConfig{
+			Address: func(*http.Request) (netip.Addr, error) { return netip.MustParseAddr("192.0.2.1"), nil },
+			Others:  []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")},
+		})),
+		"hours": policyOf(token.NewHoursPolicy(token.HoursConfig{
+			Location: time.UTC, Others: []token.Hours{{Close: 12 * time.Hour}, {Open: 12 * time.Hour, Close: 24 * time.Hour}},
+		})),
+		"interaction id": token.InteractionIDRequired,
+		"decision":       policyOf(token.NewDecisionPolicy(token.DecisionConfig{Decider: permitting})),
 	} {
 		r, err := http.NewRequest(http.MethodGet, rigOrigin, nil)
 		must(err)

@@ -63,6 +63,9 @@ func NewHoursPolicy(c HoursConfig) (Policy, error) {
 		return nil, err
 	}
 	return func(_ *http.Request, g Grant) error {
+		if g.by == nil {
+			return misplaced()
+		}
 		hours, listed := clients[g.ClientID()]
 		if !listed {
 			hours = others

@@ -43,6 +43,9 @@ func NewRolePolicy(c RoleConfig) (Policy, error) {
 		return nil, err
 	}
 	return func(r *http.Request, g Grant) error {
+		if g.by == nil {
+			return misplaced()
+		}
 		cert, err := c.Certificate(r)
 		switch {
 		case err != nil && isOutage(err):

@@ -58,6 +58,9 @@ const ErrInteractionID = audit.Reason("token: no valid x-fapi-interaction-id")
 // InteractionIDRequired refuses a request without exactly one valid x-fapi-interaction-id, with 400. It is a Config.Admit
 // and a Policy, and needs an audit.Log outside.
 func InteractionIDRequired(r *http.Request, g Grant) error {
+	if g.by == nil {
+		return misplaced()
+	}
 	sent := r.Header["X-Fapi-Interaction-Id"]
 	if len(sent) == 1 && sent[0] != "" && sent[0] == audit.InteractionID(r.Context()) {
 		return nil

@@ -42,6 +42,13 @@ func TestRecord(t *testing.T) {
 			t.Errorf("the customer is named: %v", r)
 		}
 	}
+	t.Run("OPS-audit-1: by somebody else's Resolver", func(t *testing.T) {
+		foreign := newRig(t, func(k *rig) { k.resolver = token.ResolverFunc(policyOf(token.NewJWT(k.jwt)).Resolve) })
+		raw := foreign.bearer()
+		if a := foreign.withBearer(raw); len(a.records) != 1 || a.records[0]["token"] != sum64(raw) {
+			t.Errorf("%v", a.records)
+		}
+	})
 	t.Run("OPS-audit-1: allowed", func(t *testing.T) { check(t, ask(p), believed) })
 	t.Run("OPS-audit-1: replayed", func(t *testing.T) { check(t, ask(p), believed) })
 	t.Run("OPS-audit-1: a forged proof of a genuine token", func(t *testing.T) {

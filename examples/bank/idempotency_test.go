@@ -80,6 +80,14 @@ func TestSharedRevocation(t *testing.T) {
 	server.Kill()
 	two.until(503, 10*time.Second, func() call { return call{} })
 	two.wants(t, two.do(c), 401, "invalid_token", "replay: revoked")
+	resp, err = http.Post("http://"+adminTwo+"/revocations", "application/json", strings.NewReader(`{"jti":"two"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" { // the order is right: it is ours to do
+		t.Errorf("an order while Redis is away: %d, Retry-After %q", resp.StatusCode, resp.Header.Get("Retry-After"))
+	}
 	server.Restart() // empty: the processes know, and write it again
 	two.until(200, 10*time.Second, func() call { return call{} })
 	two.wants(t, two.do(c), 401, "invalid_token", "replay: revoked")

@@ -148,3 +148,24 @@ func TestAlgorithms(t *testing.T) {
 		t.Errorf("challenges %q", challenges)
 	}
 }
+
+// An issuer's name is compared and nothing else: it need not be an URL that a client could look up. The metadata
+// (RFC 9728) names those that are.
+func TestIssuerOfAnyName(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	other := actors.NewIssuer("http://as.example", audience)
+	b := s.start("-issuer", other.URL, "-jwks", s.file("other.json", other.KeySet()))
+	b.wants(t, b.do(call{token: other.Token(actors.BoundTo(b.x5t(), ""))}), 200, "", "")
+	resp, err := b.client(nil).Get(b.url + "/.well-known/oauth-protected-resource")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // read below
+	var document struct {
+		Servers []string `json:"authorization_servers"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&document); err != nil || len(document.Servers) != 1 || document.Servers[0] != s.issuer.URL {
+		t.Errorf("%v %v", document.Servers, err)
+	}
+}

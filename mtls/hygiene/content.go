@@ -21,7 +21,7 @@ type ContentConfig struct {
 	// MediaTypes are what Content-Type may name, in lower case: "application/json". Required. A parameter charset
 	// must be utf-8, and no other parameter is taken.
 	MediaTypes []string
-	// MaxBody bounds the body in bytes; 0 is 1 MiB. The body is read whole, and put back.
+	// MaxBody bounds the body in bytes; 0 is 1 MiB, at most 1 GiB. The body is read whole, and put back.
 	MaxBody int64
 	// DangerouslyUnreadJSON takes JSON as it comes. Otherwise a body of application/json or of a type that ends
 	// in +json must be one value of UTF-8 with no member twice in an object, at most 32 levels deep, with at
@@ -36,7 +36,7 @@ type ContentConfig struct {
 	Schema func(r *http.Request, body []byte) error
 }
 
-const defaultBody = 1 << 20
+const defaultBody, limitBody = 1 << 20, 1 << 30
 
 // Content judges media types and bodies. It stands inside token's Wrap: who has not proved anything
 // does not learn what a route takes.
@@ -62,10 +62,16 @@ func NewContent(c ContentConfig) (*Content, error) {
 	if c.MaxBody < 0 {
 		errs = append(errs, errors.New("hygiene: ContentConfig.MaxBody is negative"))
 	}
+	if c.MaxBody > limitBody {
+		errs = append(errs, errors.New("hygiene: ContentConfig.MaxBody is more than 1 GiB"))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
 	if c.MaxBody == 0 {
 		c.MaxBody = defaultBody
 	}
-	return &Content{types: slices.Clone(c.MediaTypes), max: c.MaxBody, unread: c.DangerouslyUnreadJSON, any: c.DangerouslyAnyNumber, schema: c.Schema}, errors.Join(errs...)
+	return &Content{types: slices.Clone(c.MediaTypes), max: c.MaxBody, unread: c.DangerouslyUnreadJSON, any: c.DangerouslyAnyNumber, schema: c.Schema}, nil
 }
 
 // Wrap lets a request through to next when its body is what the route takes. A request without a body

@@ -106,12 +106,15 @@ func New(c Config) (*Door, error) {
 		wrong(method == "" || strings.ToUpper(method) != method || strings.ContainsAny(method, " ,\r\n"), "Methods: not a method in capital letters")
 	}
 	wrong(min(c.MaxFields, c.MaxFieldBytes, c.MaxTarget) < 0, "MaxFields, MaxFieldBytes or MaxTarget is negative")
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
 	for limit, byDefault := range map[*int]int{&d.maxFields: defaultFields, &d.maxBytes: defaultFieldBytes, &d.maxTarget: defaultTarget} {
 		if *limit == 0 {
 			*limit = byDefault
 		}
 	}
-	return d, errors.Join(errs...)
+	return d, nil
 }
 
 // Wrap lets a request through to next when its head is acceptable.

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -137,7 +138,10 @@ func TestMistakes(t *testing.T) {
 			[]string{"exclude each other", `"https://a" is no host`, `"" is no host`, "capital letters", "negative"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := hygiene.New(c.config)
+			door, err := hygiene.New(c.config)
+			if door != nil {
+				t.Error("a door that was not asked for") // one whose error is passed over would serve any host
+			}
 			for _, want := range c.want {
 				if err == nil || !strings.Contains(err.Error(), want) {
 					t.Errorf("%q is not in %v", want, err)
@@ -145,13 +149,19 @@ func TestMistakes(t *testing.T) {
 			}
 		})
 	}
-	_, err := hygiene.NewContent(hygiene.ContentConfig{MaxBody: -1})
-	if err == nil || !strings.Contains(err.Error(), "MediaTypes is required") || !strings.Contains(err.Error(), "negative") {
+	content, err := hygiene.NewContent(hygiene.ContentConfig{MaxBody: -1})
+	if content != nil || err == nil || !strings.Contains(err.Error(), "MediaTypes is required") || !strings.Contains(err.Error(), "negative") {
 		t.Error(err)
 	}
 	for _, bad := range []string{"json", "Application/JSON", "application/json; charset=utf-8", "*"} {
 		if _, err := hygiene.NewContent(hygiene.ContentConfig{MediaTypes: []string{bad}}); err == nil {
 			t.Errorf("%q was taken", bad)
+		}
+	}
+	// One more byte than the bound is read: no bound may be so large that there is none.
+	for _, limit := range []int64{1<<30 + 1, math.MaxInt64} {
+		if _, err := hygiene.NewContent(hygiene.ContentConfig{MediaTypes: []string{"application/json"}, MaxBody: limit}); err == nil {
+			t.Errorf("MaxBody %d was taken", limit)
 		}
 	}
 	if _, err := hygiene.New(hygiene.Config{AnyHost: true}); err != nil {

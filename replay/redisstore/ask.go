@@ -14,8 +14,11 @@ import (
 // question is one call in one round trip, and what came of it.
 type question struct {
 	*call
-	set *redis.StringCmd
-	err error // the reply; unavailable(errPanic) until there is one
+	raw     *redis.RawCmd
+	set     *redis.StringCmd // instead of raw, when it is asked in the ordinary way
+	said    said
+	err     error // the reply; unavailable(errPanic) until there is one
+	listens bool  // whether somebody waits for the reply
 }
 
 // ask asks Redis for all calls, and gives what came of each. It tells whether Redis answered any in
@@ -23,12 +26,11 @@ type question struct {
 func (s *Store) ask(ctx context.Context, calls []*call) (questions []question, well bool) {
 	questions = make([]question, len(calls))
 	all := make([]*question, len(calls))
-	unasked := unavailable(errPanic)
 	random := make([]byte, len(calls[0].once)*len(calls))
 	_, _ = rand.Read(random) // never fails: crypto/rand ends the process instead
 	for i, c := range calls {
 		copy(c.once[:], random[i*len(c.once):])
-		questions[i] = question{call: c, err: unasked}
+		questions[i] = question{call: c, err: errPanicked}
 		all[i] = &questions[i]
 	}
 	// In a goroutine of ours a panic would end the process, not the request.
@@ -41,7 +43,24 @@ func (s *Store) ask(ctx context.Context, calls []*call) (questions []question, w
 	return questions, well
 }
 
-// exchange is one round trip over one connection:
+// exchange asks over one connection, in one round trip unless Redis refuses. What it refuses is asked
+// once more in the ordinary way of go-redis, which knows what passes by itself, and what says that
+// a connection leads to the wrong server.
+func (s *Store) exchange(ctx context.Context, client redis.UniversalClient, questions []*question, asking bool) (well bool) {
+	well = s.put(ctx, client, questions, asking, false)
+	var again []*question
+	for _, q := range questions {
+		if errors.Is(q.said.failure, errRefused) {
+			again = append(again, q)
+		}
+	}
+	if len(again) > 0 && ctx.Err() == nil {
+		well = s.put(ctx, client, again, asking, true) || well
+	}
+	return well
+}
+
+// put is one round trip over one connection:
 //
 //	SET key once NX GET PXAT end     for each question, after ASKING if it is asked elsewhere than usual
 //	WAIT replicas timeout            if replicas are to acknowledge
@@ -54,21 +73,22 @@ func (s *Store) ask(ctx context.Context, calls []*call) (questions []question, w
 // remembered, while SET with a PXAT that is over stores nothing and answers as if it had. The
 // key is kept for the skew beyond Until: a replica whose clock is that much behind Redis's
 // accepts the value for so long.
-func (s *Store) exchange(ctx context.Context, client redis.UniversalClient, questions []*question, asking bool) (well bool) {
-	pipe := client.Pipeline()
-	skew := s.maxSkew.Milliseconds()
+func (s *Store) put(ctx context.Context, client redis.UniversalClient, questions []*question, asking, ordinary bool) (well bool) {
+	commands := make([]redis.Cmder, 0, 2*len(questions)+2)
 	for _, q := range questions {
 		if asking {
-			pipe.Do(ctx, "ASKING")
+			commands = append(commands, redis.NewCmd(ctx, "ASKING"))
 		}
-		q.set = redis.NewStringCmd(ctx, "SET", q.key, q.once[:], "NX", "GET", "PXAT", q.until+skew)
-		_ = pipe.Process(ctx, q.set)
+		commands = append(commands, q.command(ctx, q.until+s.maxSkew.Milliseconds(), ordinary))
 	}
 	var acks *redis.Cmd
 	if s.replicas > 0 {
-		acks = pipe.Do(ctx, "WAIT", s.replicas, (s.timeout / 2).Milliseconds())
+		acks = redis.NewCmd(ctx, "WAIT", s.replicas, (s.timeout / 2).Milliseconds())
+		commands = append(commands, acks)
 	}
-	clock := pipe.Time(ctx)
+	clock := redis.NewTimeCmd(ctx, "TIME")
+	pipe := client.Pipeline()
+	_ = pipe.BatchProcess(ctx, append(commands, clock)...)
 	began := time.Now()
 	_, _ = pipe.Exec(ctx) // the first error of those that are looked at
 
@@ -82,38 +102,17 @@ func (s *Store) exchange(ctx context.Context, client redis.UniversalClient, ques
 		acked = err == nil && n >= s.replicas
 	}
 	for _, q := range questions {
-		switch q.err = q.stored(); {
+		q.read()
+		switch q.err = q.said.reply(); {
 		case q.err == nil && err != nil:
 			q.err = unavailable(err)
 		case q.err == nil && now.UnixMilli() >= q.until:
 			q.err = replay.ErrTooOld
-		case q.err == nil && (!acked || acks != nil && q.set.Err() == nil):
+		case q.err == nil && (!acked || acks != nil && !q.said.stored):
 			// Of what this Use stored over another connection, WAIT on this one says nothing.
 			q.err = unavailable(errReplicas)
 		}
-		well = well || err == nil && isAnswer(q.set.Err())
+		well = well || err == nil && q.said.answers()
 	}
 	return well
-}
-
-// stored reads the answer to SET.
-func (q *question) stored() error {
-	switch before, err := q.set.Result(); {
-	case errors.Is(err, redis.Nil):
-		return nil
-	case redis.IsOOMError(err):
-		return errFull
-	case err != nil:
-		return unavailable(err)
-	case before == "":
-		return unavailable(errAnswer)
-	case before != string(q.once[:]):
-		return replay.ErrUsed
-	}
-	return nil
-}
-
-// isAnswer tells whether what came is Redis's word about the key.
-func isAnswer(err error) bool {
-	return err == nil || errors.Is(err, redis.Nil) || redis.IsOOMError(err)
 }

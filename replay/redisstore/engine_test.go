@@ -11,6 +11,9 @@ import (
 	"github.com/tegata-go/tegata/replay/redisstore"
 )
 
+// storedNow is what Redis answers to a SET NX GET that stored.
+const storedNow = "_\r\n"
+
 // engine answers pipelines in the place of Redis, inside the client, so that a synctest bubble can
 // hold it. What it does before it answers can be chosen.
 type engine struct {
@@ -26,7 +29,10 @@ func newEngine(t *testing.T, c redisstore.Config, before func(n int) error) (*en
 	t.Helper()
 	e := &engine{keys: map[string]string{}, before: before}
 	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"}) // never dialled
-	t.Cleanup(func() { _ = client.Close() })
+	t.Cleanup(func() {
+		_ = client.Close()
+		time.Sleep(time.Minute) // in the bubble: an idle store leaves no goroutine
+	})
 	client.AddHook(hook{pipeline: e.answer})
 	return e, newStore(t, client, c)
 }
@@ -48,14 +54,14 @@ func (e *engine) answer(_ context.Context, cmds []redis.Cmder, _ redis.ProcessPi
 	defer e.mu.Unlock()
 	for _, cmd := range cmds {
 		switch cmd := cmd.(type) {
-		case *redis.StringCmd:
+		case *redis.RawCmd:
 			key, once := cmd.Args()[1].(string), string(cmd.Args()[2].([]byte))
 			if old, found := e.keys[key]; found {
-				cmd.SetVal(old)
+				cmd.SetVal([]byte("$16\r\n" + old + "\r\n"))
 				continue
 			}
 			e.keys[key] = once
-			cmd.SetErr(redis.Nil)
+			cmd.SetVal([]byte(storedNow))
 		case *redis.TimeCmd:
 			cmd.SetVal(time.Now())
 		}

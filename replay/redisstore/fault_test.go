@@ -182,11 +182,15 @@ func TestRedisRefuses(t *testing.T) {
 		})
 	}
 	for name, answer := range map[string]func(set, clock redis.Cmder) error{
-		"nothing":                func(set, clock redis.Cmder) error { return nil },
-		"nothing, but the time":  func(set, clock redis.Cmder) error { clock.(*redis.TimeCmd).SetVal(time.Now()); return nil },
-		"stored, but no time":    func(set, clock redis.Cmder) error { set.SetErr(redis.Nil); return redis.Nil },
-		"stored, but time fails": func(set, clock redis.Cmder) error { set.SetErr(redis.Nil); clock.SetErr(io.EOF); return io.EOF },
-		"a panic":                func(set, clock redis.Cmder) error { panic("swordfish") },
+		"nothing":               func(set, clock redis.Cmder) error { return nil },
+		"nothing, but the time": func(set, clock redis.Cmder) error { clock.(*redis.TimeCmd).SetVal(time.Now()); return nil },
+		"stored, but no time":   func(set, clock redis.Cmder) error { set.(*redis.RawCmd).SetVal([]byte(storedNow)); return nil },
+		"stored, but time fails": func(set, clock redis.Cmder) error {
+			set.(*redis.RawCmd).SetVal([]byte(storedNow))
+			clock.SetErr(io.EOF)
+			return io.EOF
+		},
+		"a panic": func(set, clock redis.Cmder) error { panic("swordfish") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := newClient(t, redis.Options{Addr: typed.Addr()})

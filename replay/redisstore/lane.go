@@ -1,8 +1,6 @@
 package redisstore
 
 import (
-	"context"
-	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -18,6 +16,10 @@ const (
 	// which costs more than the waiting saves.
 	maxActive = 1
 
+	// yields is how often others go first before a batch follows another: whoever was answered may
+	// come again at once, and goes along.
+	yields = 2
+
 	// maxBatch bounds the calls of a batch, and so the time for which Redis works on it.
 	maxBatch = 128
 )
@@ -26,14 +28,23 @@ const (
 type lane struct {
 	mu      sync.Mutex
 	queue   []*call
-	active  int // batches that are awaited; not those that are late
+	awaited []*batch  // not those that are late
+	active  int       // workers that will look at the queue again; not those that are late
+	idle    []*worker // what waits for a batch
 	breaker breaker
+
+	alarm *time.Timer
+	armed bool
+	used  bool // since the alarm rang last
 }
 
 // batch is what goes in one round trip.
 type batch struct {
-	calls []*call
-	probe bool
+	calls  []*call
+	probe  bool
+	due    time.Time // when it is late
+	late   bool
+	worker *worker
 }
 
 // laneOf gives the lane of a key.
@@ -45,114 +56,77 @@ func (s *Store) laneOf(key string) *lane {
 	return &s.lanes[slotOf(strings.TrimSuffix(tag, "}"))/slotsOfLane]
 }
 
-// slotOf is the hash slot of a hash tag: CRC-16/XMODEM modulo 16384, as the specification of Redis
-// Cluster says.
-func slotOf(tag string) int {
-	var crc uint16
-	for i := range len(tag) {
-		crc ^= uint16(tag[i]) << 8
-		for range 8 {
-			if crc&0x8000 != 0 {
-				crc = crc<<1 ^ 0x1021
-			} else {
-				crc <<= 1
-			}
-		}
-	}
-	return int(crc % 16384)
-}
-
-// send puts a call into its lane, or answers it when the breaker is open.
-func (s *Store) send(c *call, now time.Time) {
-	l := s.laneOf(c.key)
+// send puts a call into its lane; false: the breaker is open.
+func (s *Store) send(l *lane, c *call, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	ok, probe := l.breaker.allow(now)
-	switch {
-	case !ok:
-		s.reply(c, unavailable(errOpen))
-	case probe:
-		c.state.Store(sent)
-		l.active++
-		go s.run(l, batch{[]*call{c}, true})
-	default:
-		l.queue = append(l.queue, c)
-		if l.active < maxActive {
-			l.active++
-			go s.run(l, batch{calls: s.take(l)})
-		}
+	if !ok {
+		return false
 	}
+	if l.used = true; !l.armed {
+		s.arm(l, c.due.Sub(now))
+	}
+	if probe {
+		c.state = sent
+		l.active++
+		s.start(l, &batch{calls: []*call{c}, probe: true}, now)
+		return true
+	}
+	l.queue = append(l.queue, c)
+	s.dispatch(l, now)
+	return true
+}
+
+// dispatch sends what has gathered, if a batch may go now. It is called with the lock.
+func (s *Store) dispatch(l *lane, now time.Time) {
+	if l.active >= maxActive {
+		return
+	}
+	if calls := s.take(l); len(calls) > 0 {
+		l.active++
+		s.start(l, &batch{calls: calls}, now)
+	}
+}
+
+// start gives a batch to a worker. It is called with the lock.
+func (s *Store) start(l *lane, b *batch, now time.Time) {
+	if n := len(l.idle); n > 0 {
+		b.worker, l.idle = l.idle[n-1], l.idle[:n-1]
+		s.await(l, b, now)
+		b.worker.work <- b // it has room
+		return
+	}
+	b.worker = newWorker()
+	s.await(l, b, now)
+	go s.run(l, b)
+}
+
+// await takes note of a batch that is sent. It is called with the lock.
+func (s *Store) await(l *lane, b *batch, now time.Time) {
+	b.due = now.Add(s.timeout)
+	l.awaited = append(l.awaited, b)
 }
 
 // take takes a batch of the calls that are still awaited. It is called with the lock.
 func (s *Store) take(l *lane) (calls []*call) {
+	if len(l.queue) == 0 {
+		return nil
+	}
+	calls = make([]*call, 0, min(len(l.queue), maxBatch))
 	n := 0
 	for ; n < len(l.queue) && len(calls) < maxBatch; n++ {
-		if c := l.queue[n]; c.state.CompareAndSwap(waiting, sent) {
+		if c := l.queue[n]; c.state == waiting {
+			c.state = sent
 			calls = append(calls, c)
 		} else {
-			s.reply(c, unavailable(errGivenUp)) // nobody listens
+			s.leave(1) // given up, and not spent
 		}
 	}
 	rest := copy(l.queue, l.queue[n:])
 	clear(l.queue[rest:])
 	l.queue = l.queue[:rest]
 	return calls
-}
-
-// run asks for a batch, and for what has gathered meanwhile, until nothing has.
-func (s *Store) run(l *lane, b batch) {
-	for more := true; more; {
-		over := false // guarded by the lane's lock
-		alarm := time.AfterFunc(s.timeout, func() {
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			if over {
-				return
-			}
-			over = true
-			s.conclude(l, b.probe, false, true)
-			if next, more := s.next(l); more {
-				go s.run(l, next)
-			}
-		})
-		// Shared work does not run on a request's context. The deadline keeps go-redis from
-		// trying again after it.
-		ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
-		questions, answered := s.ask(ctx, b.calls)
-		silent := ctx.Err() != nil
-		cancel()
-		alarm.Stop()
-
-		// Whoever is answered finds the breaker as the answer left it.
-		l.mu.Lock()
-		late := over
-		if over = true; !late {
-			s.conclude(l, b.probe, answered, silent)
-		}
-		l.mu.Unlock()
-		for i := range questions {
-			s.reply(questions[i].call, questions[i].err)
-		}
-		if late {
-			return // another goes on in its place
-		}
-		if len(b.calls) > 1 {
-			runtime.Gosched() // whoever was answered may come again at once, and go along
-		}
-		l.mu.Lock()
-		b, more = s.next(l)
-		l.mu.Unlock()
-	}
-}
-
-// next takes what follows a batch that is over; false: nothing does. It is called with the lock.
-func (s *Store) next(l *lane) (b batch, more bool) {
-	if b.calls = s.take(l); len(b.calls) == 0 {
-		l.active--
-		return b, false
-	}
-	return b, true
 }
 
 // conclude takes note of how a batch ended. It is called with the lock.
@@ -166,8 +140,17 @@ func (s *Store) conclude(l *lane, probe, answered, silent bool) {
 	}
 	// Who waits to be sent need not wait for what is not there.
 	for _, c := range l.queue {
-		s.reply(c, unavailable(errOpen))
+		s.drop(c, errOpen)
 	}
 	clear(l.queue)
 	l.queue = l.queue[:0]
+}
+
+// drop answers a call of the queue, which is taken out of it. It is called with the lock.
+func (s *Store) drop(c *call, cause error) {
+	s.leave(1)
+	if c.state == waiting {
+		c.state = over
+		c.reply <- unavailable(cause)
+	}
 }

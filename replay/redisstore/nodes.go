@@ -31,11 +31,11 @@ func (s *Store) askNodes(ctx context.Context, questions []*question) (well bool)
 		for to, members := range groups {
 			well = s.exchange(ctx, to.node, members, to.asking) || well
 			for _, q := range members {
-				if isAnswer(q.set.Err()) {
+				if q.said.answers() {
 					continue
 				}
 				s.cluster.ReloadState(ctx)
-				addr, asking, lost := elsewhere(q.set.Err())
+				addr, asking, lost := elsewhere(q.said.failure)
 				switch {
 				case ctx.Err() != nil:
 				case lost:

@@ -51,6 +51,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -115,14 +116,17 @@ type Store struct {
 	timeout  time.Duration
 	maxSkew  time.Duration
 	replicas int
-	inFlight chan struct{}
 	lanes    []lane
 	idle     sync.Pool // of calls that were answered
+
+	inFlight    atomic.Int64
+	maxInFlight int64
 }
 
 // New makes a store over the caller's client: *redis.Client for a single server or Sentinel,
 // *redis.ClusterClient, or what wraps one of them. It does not reach for Redis: a service starts
-// without it, and refuses until it is there. Nothing has to be closed but the client.
+// without it, and refuses until it is there. Nothing has to be closed but the client: what a store
+// keeps running between uses ends when none came for twice the Timeout.
 //
 // A *redis.Ring is a mistake: it asks another server when one is gone, which knows of no use.
 func New(client redis.UniversalClient, c Config) (*Store, error) {
@@ -154,8 +158,9 @@ func New(client redis.UniversalClient, c Config) (*Store, error) {
 		timeout:  c.Timeout,
 		maxSkew:  c.MaxSkew,
 		replicas: c.Replicas,
-		inFlight: make(chan struct{}, c.MaxInFlight),
 		lanes:    make([]lane, 1),
+
+		maxInFlight: int64(c.MaxInFlight),
 	}
 	if cluster, ok := client.(*redis.ClusterClient); ok {
 		s.cluster, s.lanes = cluster, make([]lane, clusterLanes)
@@ -189,10 +194,13 @@ var (
 	errInFlight = errors.New("redisstore: too many calls in flight")
 	errPanic    = errors.New("redisstore: the client panicked")
 	errAnswer   = errors.New("redisstore: unexpected answer")
-	errGivenUp  = errors.New("redisstore: given up before it was sent")
+	errRefused  = errors.New("redisstore: Redis refused")
 	errOpen     = errors.New("redisstore: Redis was not there a moment ago")
 	errReplicas = errors.New("redisstore: too few replicas acknowledged")
 )
+
+// errPanicked is the reply to whom none was given.
+var errPanicked = unavailable(errPanic)
 
 // errFull is Redis without memory.
 var errFull = outage.New(replay.ErrFull, errors.New("redisstore: Redis has no memory left"))

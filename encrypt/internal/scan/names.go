@@ -49,6 +49,13 @@ func (n *names) add(first, depth int, name []byte) error {
 	return nil
 }
 
+// keep remembers a name that is known to be new.
+func (n *names) keep(name []byte) {
+	n.text = append(n.text, name...)
+	n.marks = append(n.marks, mark(name))
+	n.ends = append(n.ends, len(n.text))
+}
+
 // mark folds the length and the ends of a name together.
 func mark(name []byte) uint64 {
 	n := len(name)

@@ -49,10 +49,11 @@ type Scanner struct {
 	watcher Watcher
 	guarded [][]byte
 
-	state state
-	stack []frame
-	next  *node // where the value stands that comes next
-	names names
+	state  state
+	stack  []frame
+	next   *node // where the value stands that comes next
+	names  names
+	shapes []shape // by depth
 
 	naming  bool   // the string is a member name
 	name    []byte // what is known of a name with escapes, or begun in an earlier piece
@@ -74,10 +75,13 @@ type Scanner struct {
 
 // frame is an open container.
 type frame struct {
-	node   *node // nil: no rule reaches inside
-	object bool
-	index  int // of the next element
-	names  int // where the object's names begin
+	node     *node // nil: no rule reaches inside
+	index    int   // of the next element
+	names    int   // where the object's names begin
+	seen     int   // how many names were those of the shape
+	object   bool
+	foreseen bool // so far all were, and they are not in names
+	learns   bool // the shape gets its names
 }
 
 // state is what the scanner expects.
@@ -118,7 +122,7 @@ func (s *Scanner) Reset(rules *Rules, limits Limits, taker Taker) {
 	if cap(value) > keepBytes {
 		value = nil
 	}
-	*s = Scanner{limits: limits, taker: taker, names: n, stack: stack, name: name, value: value}
+	*s = Scanner{limits: limits, taker: taker, names: n, shapes: s.shapes, stack: stack, name: name, value: value}
 	if rules != nil {
 		s.next = rules.root
 	}

@@ -121,9 +121,16 @@ func (s *Scanner) push(object bool) error {
 	if len(s.stack) >= s.limits.Depth {
 		return ErrDepth
 	}
-	s.stack = append(s.stack, frame{node: s.next, object: object, names: len(s.names.ends)})
+	if len(s.stack) == cap(s.stack) {
+		s.stack = append(s.stack, frame{})[:len(s.stack)]
+	}
+	s.stack = s.stack[:len(s.stack)+1]
+	f := &s.stack[len(s.stack)-1]
+	f.node, f.object, f.index, f.names = s.next, object, 0, len(s.names.ends)
+	f.foreseen, f.learns, f.seen = false, false, 0
 	if object {
 		s.state = wantMember
+		s.foresee(f)
 		return nil
 	}
 	if s.state = wantElement; s.next != nil {
@@ -149,6 +156,9 @@ func (s *Scanner) pop(p []byte, i int, object bool) (int, error) {
 func (s *Scanner) member(name []byte) error {
 	depth := len(s.stack)
 	f := &s.stack[depth-1]
+	if f.foreseen {
+		s.recall(f)
+	}
 	if err := s.names.add(f.names, depth, name); err != nil {
 		return err
 	}

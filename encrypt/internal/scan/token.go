@@ -94,7 +94,8 @@ func plain(p []byte, i int) int {
 		w := binary.LittleEndian.Uint64(p[i:])
 		// Of the first byte that needs a look the top bit is set: w has it for what is not ASCII, and a
 		// subtraction borrows it for a smaller byte. A borrow can reach later bytes only.
-		odd := (w | (w - ones*' ') | ((w ^ ones*'"') - ones) | ((w ^ ones*'\\') - ones)) & tops
+		// Exclusive or with 2 puts the quote in the place of the space, right behind the controls.
+		odd := (w | ((w ^ ones*2) - ones*(' '+1)) | ((w ^ ones*'\\') - ones)) & tops
 		if odd != 0 {
 			return i + bits.TrailingZeros64(odd)/8
 		}

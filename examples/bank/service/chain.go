@@ -6,6 +6,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/tegata-go/tegata/audit"
 	"github.com/tegata-go/tegata/encrypt"
@@ -120,8 +122,10 @@ const metadataPath = "/.well-known/oauth-protected-resource"
 
 // metadata describes the service (RFC 9728) to whoever asks for metadataPath.
 func metadata(c Config, tokens *token.Verifier) (func(http.Handler) http.Handler, error) {
+	// A client would look an issuer up, which takes https (RFC 8414 §2); a token's iss is only compared.
+	announced := slices.DeleteFunc(slices.Clone(c.Issuers), func(name string) bool { return !strings.HasPrefix(name, "https://") })
 	document, err := token.NewMetadata(token.MetadataConfig{
-		Resource: c.Origin, Verifiers: []*token.Verifier{tokens}, AuthorizationServers: c.Issuers,
+		Resource: c.Origin, Verifiers: []*token.Verifier{tokens}, AuthorizationServers: announced,
 		Scopes: []string{"accounts", "payments"}, DetailTypes: []string{"payment_initiation"}, Name: "Tegata example bank",
 	})
 	if err != nil {

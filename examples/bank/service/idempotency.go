@@ -13,7 +13,10 @@ func (c Config) once() (func(http.Handler) http.Handler, error) {
 	if c.Runs == nil {
 		return func(next http.Handler) http.Handler { return next }, nil
 	}
-	runs, err := replay.NewIdempotency(replay.IdempotencyConfig{Store: c.Runs, Client: payer, MaxBody: maxPayment})
+	runs, err := replay.NewIdempotency(replay.IdempotencyConfig{
+		Store: c.Runs, Client: payer, MaxBody: maxPayment,
+		Owner: token.ClientKey, // the quota is the client's: it has as many customers as it can win
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -21,7 +24,7 @@ func (c Config) once() (func(http.Handler) http.Handler, error) {
 }
 
 // payer is whose idempotency key it is: a customer's at a client. What was made for one of a client's customers is
-// not shown to another.
+// not shown to another. A token that names no customer is the client's own.
 func payer(r *http.Request) (string, error) {
 	client, err := token.ClientKey(r)
 	if err != nil {
@@ -30,6 +33,9 @@ func payer(r *http.Request) (string, error) {
 	g, err := token.FromContext(r.Context())
 	if err != nil {
 		return "", err
+	}
+	if g.Subject() == "" {
+		return ratelimit.Key(client), nil
 	}
 	return ratelimit.Key(client, g.Subject()), nil
 }
