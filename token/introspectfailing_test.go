@@ -30,7 +30,7 @@ func signing(t *testing.T, timeout time.Duration, find token.KeySourceFunc) *tok
 
 // TestIntrospectionKeysHang: looking for keys is part of the call, which has a time of its own; nobody who asks has.
 func TestIntrospectionKeysHang(t *testing.T) {
-	i := signing(t, 2*time.Second, func(ctx context.Context, _ string) ([]token.Key, error) {
+	i := signing(t, 500*time.Millisecond, func(ctx context.Context, _ string) ([]token.Key, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	})
