@@ -8,6 +8,7 @@ import (
 	"crypto/rsa"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,4 +75,51 @@ func TestSigner(t *testing.T) {
 			}
 		}
 	}
+}
+
+// FuzzParseSigner: whatever is taken for a private key signs what its own public half verifies.
+func FuzzParseSigner(f *testing.F) {
+	// RFC 8037 appendix A.1 and RFC 7515 appendix A.3.1.
+	const okp = `{"kty":"OKP","crv":"Ed25519","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}`
+	const ec = `{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0","d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"}`
+	for _, s := range []string{okp, ec, strings.Replace(ec, "jps", "jpt", 1), strings.Replace(okp, "nWG", "nWH", 1), rfc8037, `{}`, `[]`} {
+		f.Add(s)
+	}
+	for _, good := range []string{okp, ec} {
+		if _, err := jose.ParseSigner(good); err != nil {
+			f.Fatal(err)
+		}
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := jose.ParseSigner(text)
+		if err != nil {
+			return
+		}
+		var m map[string]any
+		if err := json.Unmarshal([]byte(text), &m); err != nil {
+			t.Fatalf("accepted, encoding/json says %v", err)
+		}
+		half := map[string]any{}
+		for _, name := range []string{"kty", "crv", "x", "y", "n", "e"} {
+			if v, ok := m[name]; ok {
+				half[name] = v
+			}
+		}
+		public, err := json.Marshal(half)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, err := jose.ParseKey(string(public))
+		if err != nil {
+			t.Fatalf("the public half is no key: %v", err)
+		}
+		compact, err := s.Sign("JWT", map[string]string{"a": "b"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		j, err := jose.Split(compact)
+		if err != nil || !slices.ContainsFunc(jose.Algorithms(), func(alg string) bool { return j.Verify(key.Public, alg) }) {
+			t.Fatalf("what it signs does not verify: %v", err)
+		}
+	})
 }
